@@ -1,0 +1,5 @@
+//! Verifies Better Auth JWTs.
+
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub mod service;

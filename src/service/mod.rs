@@ -1,0 +1,4 @@
+//! The `keyward` service: what the binary runs. Not a public API of the crate.
+
+pub mod server;
+pub mod store;
