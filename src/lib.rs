@@ -1,5 +1,8 @@
 //! Verifies Better Auth JWTs.
 
+mod problem;
+pub use problem::{PROBLEM_JSON, Problem, TraceId};
+
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod service;
