@@ -1,5 +1,10 @@
 //! Verifies Better Auth JWTs.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod problem;
 pub use problem::{PROBLEM_JSON, Problem, TraceId};
 

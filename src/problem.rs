@@ -108,15 +108,26 @@ mod tests {
     #[test]
     fn a_trace_id_is_32_lowercase_hexadecimal_digits_and_not_zero() {
         let good = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(TraceId::from_hex(good).map(|id| id.to_string()), Some(good.to_owned()));
-        for bad in ["", "4BF92F3577B34DA6A3CE929D0E0E4736", &good[1..], &"0".repeat(32), &"g".repeat(32)] {
+        assert_eq!(
+            TraceId::from_hex(good).map(|id| id.to_string()),
+            Some(good.to_owned())
+        );
+        for bad in [
+            "",
+            "4BF92F3577B34DA6A3CE929D0E0E4736",
+            &good[1..],
+            &"0".repeat(32),
+            &"g".repeat(32),
+        ] {
             assert_eq!(TraceId::from_hex(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn a_problem_without_detail_or_trace_leaves_the_members_out() {
-        let json = String::from_utf8(Problem::new(500, "internal_error", "Internal error").to_json()).unwrap();
+        let json =
+            String::from_utf8(Problem::new(500, "internal_error", "Internal error").to_json())
+                .unwrap();
         assert_eq!(
             json,
             r#"{"type":"urn:keyward:problem:internal_error","title":"Internal error","status":500,"code":"internal_error"}"#
