@@ -1,0 +1,298 @@
+//! The compact serialization of a JWS (RFC 7515 §7.1), split and decoded within limits.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::algorithm::Algorithm;
+use crate::error::VerifyError;
+use crate::json::{self, Value};
+
+/// The longest header in its encoded form. Better Auth's is about 80 bytes; the one thing that
+/// makes a header long is `x5c`, which Keyward never reads.
+const MAX_HEADER_LEN: usize = 4096;
+
+/// The longest signature in its decoded form: that of RSA with 8192 bits.
+const MAX_SIGNATURE_LEN: usize = 1024;
+
+/// A token split at its dots; nothing is decoded yet.
+#[derive(Clone, Copy)]
+pub(crate) struct CompactJws<'a> {
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+    signing_input: &'a str,
+}
+
+impl<'a> CompactJws<'a> {
+    /// Splits a token of at most `max_len` bytes into its three parts.
+    pub(crate) fn split(token: &'a str, max_len: usize) -> Result<Self, VerifyError> {
+        if token.len() > max_len {
+            return Err(VerifyError::TokenTooLarge { limit: max_len });
+        }
+        let Some((header, rest)) = token.split_once('.') else {
+            return Err(not_three_parts(token));
+        };
+        let Some((payload, signature)) = rest.split_once('.') else {
+            return Err(not_three_parts(token));
+        };
+        match signature.bytes().filter(|byte| *byte == b'.').count() {
+            0 => {}
+            // Five parts are a JWE (RFC 7516 §3.1).
+            2 => return Err(VerifyError::TokenEncrypted),
+            _ => return Err(VerifyError::TokenMalformed),
+        }
+        // An empty payload is a detached one (RFC 7515 App. F).
+        if header.is_empty() || payload.is_empty() {
+            return Err(VerifyError::TokenMalformed);
+        }
+        let signing_input = &token[..header.len() + 1 + payload.len()];
+        Ok(Self {
+            header,
+            payload,
+            signature,
+            signing_input,
+        })
+    }
+
+    /// The header's bytes.
+    pub(crate) fn decode_header(&self) -> Result<Vec<u8>, VerifyError> {
+        if self.header.len() > MAX_HEADER_LEN {
+            return Err(VerifyError::HeaderInvalid);
+        }
+        decode(self.header)
+    }
+
+    /// The payload's bytes.
+    pub(crate) fn decode_payload(&self) -> Result<Vec<u8>, VerifyError> {
+        decode(self.payload)
+    }
+
+    /// What the signature signs (RFC 7515 §5.2 step 8).
+    pub(crate) fn signing_input(&self) -> &'a [u8] {
+        self.signing_input.as_bytes()
+    }
+
+    /// Decodes the signature into `buffer`.
+    pub(crate) fn decode_signature<'b>(
+        &self,
+        buffer: &'b mut SignatureBuffer,
+    ) -> Result<&'b [u8], VerifyError> {
+        if self.signature.is_empty() {
+            return Err(VerifyError::TokenMalformed);
+        }
+        match URL_SAFE_NO_PAD.decode_slice(self.signature, &mut buffer.0) {
+            Ok(len) => buffer.0.get(..len).ok_or(VerifyError::SignatureInvalid),
+            // Longer than any algorithm's signature.
+            Err(base64::DecodeSliceError::OutputSliceTooSmall) => {
+                Err(VerifyError::SignatureInvalid)
+            }
+            Err(base64::DecodeSliceError::DecodeError(_)) => Err(VerifyError::TokenMalformed),
+        }
+    }
+}
+
+/// Room for the longest signature, and for the decoder's rounding up to whole groups of three.
+pub(crate) struct SignatureBuffer([u8; MAX_SIGNATURE_LEN + 3]);
+
+impl SignatureBuffer {
+    pub(crate) fn new() -> Self {
+        Self([0; MAX_SIGNATURE_LEN + 3])
+    }
+}
+
+/// Strict base64url (RFC 7515 §2, RFC 4648 §3.5): no padding, no other alphabet, no white space,
+/// and unused bits zero, so that a token has one spelling.
+fn decode(part: &str) -> Result<Vec<u8>, VerifyError> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| VerifyError::TokenMalformed)
+}
+
+/// Tells the opaque tokens that people send by mistake from garbage: Better Auth's session token
+/// is 32 letters and digits, alone or, as `set-auth-token` hands it out, with a dot and a base64
+/// signature behind it.
+fn not_three_parts(token: &str) -> VerifyError {
+    let (id, signature) = token.split_once('.').unwrap_or((token, "signature"));
+    let opaque = id.len() >= 16
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    match opaque && !signature.is_empty() {
+        true => VerifyError::SessionToken,
+        false => VerifyError::TokenMalformed,
+    }
+}
+
+/// The header parameters that Keyward reads. `jwk`, `jku`, `x5u` and `x5c` are not among them:
+/// a token has no say in which key proves it (RFC 8725 §3.10).
+#[derive(Debug, PartialEq)]
+pub(crate) struct Header<'h> {
+    /// `None`: a name that is none of [`Algorithm::ALL`].
+    pub(crate) algorithm: Option<Algorithm>,
+    pub(crate) key_id: Option<Cow<'h, str>>,
+    pub(crate) token_type: Option<Cow<'h, str>>,
+}
+
+impl<'h> Header<'h> {
+    /// Parses a decoded header.
+    pub(crate) fn parse(bytes: &'h [u8]) -> Result<Self, VerifyError> {
+        let mut algorithm = None;
+        let (mut key_id, mut token_type) = (None, None);
+        let (mut critical, mut unencoded) = (false, false);
+        json::object(bytes, |name, value| match &*name {
+            "alg" => algorithm = Some(value),
+            "kid" => key_id = Some(value),
+            "typ" => token_type = Some(value),
+            "crit" => critical = true,
+            "b64" => unencoded = true,
+            _ => {}
+        })
+        .map_err(|_| VerifyError::HeaderInvalid)?;
+        if critical {
+            return Err(VerifyError::CriticalHeader);
+        }
+        if unencoded {
+            return Err(VerifyError::UnencodedPayload);
+        }
+        let algorithm = algorithm
+            .and_then(Value::into_text)
+            .ok_or(VerifyError::HeaderInvalid)?;
+        Ok(Self {
+            algorithm: algorithm.parse().ok(),
+            key_id: optional_text(key_id)?,
+            token_type: optional_text(token_type)?,
+        })
+    }
+}
+
+fn optional_text(value: Option<Value<'_>>) -> Result<Option<Cow<'_, str>>, VerifyError> {
+    value
+        .map(|value| value.into_text().ok_or(VerifyError::HeaderInvalid))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(token: &str) -> Result<(), VerifyError> {
+        CompactJws::split(token, 16 * 1024).map(|_| ())
+    }
+
+    #[test]
+    fn only_three_parts_make_a_token() {
+        let id = "koHxfvpE7L2pT78wzAph8z2dfJ9aw8L8";
+        for (token, expected) in [
+            ("a.b.c", Ok(())),
+            ("a.b.", Ok(())), // an unsecured JWS: refused for its `alg`
+            ("", Err(VerifyError::TokenMalformed)),
+            ("garbage", Err(VerifyError::TokenMalformed)),
+            ("..", Err(VerifyError::TokenMalformed)),
+            (".b.c", Err(VerifyError::TokenMalformed)),
+            ("a..c", Err(VerifyError::TokenMalformed)),
+            ("a.b", Err(VerifyError::TokenMalformed)),
+            ("a.b.c.d", Err(VerifyError::TokenMalformed)),
+            ("a.b.c.d.e", Err(VerifyError::TokenEncrypted)),
+            ("a.b.c.d.e.f", Err(VerifyError::TokenMalformed)),
+            (id, Err(VerifyError::SessionToken)),
+            (
+                &format!("{id}.wGx3CqoNvGSnZzTn+5QyyR/AQ4bJ6Kw2P9hG8v0iBfE="),
+                Err(VerifyError::SessionToken),
+            ),
+            (&format!("{id}."), Err(VerifyError::TokenMalformed)),
+        ] {
+            assert_eq!(split(token), expected, "{token}");
+        }
+    }
+
+    #[test]
+    fn the_size_limit_comes_before_everything_else() {
+        let token = "x".repeat(101);
+        assert_eq!(
+            CompactJws::split(&token, 100).err(),
+            Some(VerifyError::TokenTooLarge { limit: 100 })
+        );
+    }
+
+    #[test]
+    fn base64url_has_one_spelling() {
+        assert_eq!(decode("_-8"), Ok(vec![0xff, 0xef]));
+        for part in ["_-9", "_-8=", "/+8", "_- 8", "_-8\n", "_", "é"] {
+            assert_eq!(decode(part), Err(VerifyError::TokenMalformed), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_signature_longer_than_any_algorithms_is_refused_without_being_kept() {
+        let token = format!("a.b.{}", "A".repeat(4000));
+        let jws = CompactJws::split(&token, 16 * 1024).unwrap();
+        assert_eq!(
+            jws.decode_signature(&mut SignatureBuffer::new()),
+            Err(VerifyError::SignatureInvalid)
+        );
+    }
+
+    #[test]
+    fn a_header_over_its_limit_is_refused() {
+        let token = format!("{}.b.c", "A".repeat(MAX_HEADER_LEN + 1));
+        assert_eq!(
+            CompactJws::split(&token, 16 * 1024)
+                .unwrap()
+                .decode_header(),
+            Err(VerifyError::HeaderInvalid)
+        );
+    }
+
+    #[test]
+    fn headers() {
+        let ok = Header::parse(
+            br#"{"alg":"EdDSA","kid":"k","typ":"JWT","jku":"https://evil.example","x":[1]}"#,
+        );
+        assert_eq!(
+            ok,
+            Ok(Header {
+                algorithm: Some(Algorithm::EdDsa),
+                key_id: Some("k".into()),
+                token_type: Some("JWT".into())
+            })
+        );
+        for (header, expected) in [
+            (r#"{"alg":"none"}"#, None),
+            (r#"{"alg":"HS256"}"#, None),
+            (r#"{"alg":"ES256"}"#, Some(Algorithm::Es256)),
+        ] {
+            assert_eq!(
+                Header::parse(header.as_bytes()).unwrap().algorithm,
+                expected,
+                "{header}"
+            );
+        }
+        for (header, expected) in [
+            ("[]", VerifyError::HeaderInvalid),
+            ("{}", VerifyError::HeaderInvalid),
+            (r#"{"alg":1}"#, VerifyError::HeaderInvalid),
+            (r#"{"alg":null}"#, VerifyError::HeaderInvalid),
+            (r#"{"alg":"ES256","kid":1}"#, VerifyError::HeaderInvalid),
+            (r#"{"alg":"ES256","kid":null}"#, VerifyError::HeaderInvalid),
+            (r#"{"alg":"ES256","typ":{}}"#, VerifyError::HeaderInvalid),
+            (
+                r#"{"alg":"ES256","alg":"ES256"}"#,
+                VerifyError::HeaderInvalid,
+            ),
+            (r#"{"alg":"ES256","x":1,"x":1}"#, VerifyError::HeaderInvalid),
+            (
+                r#"{"alg":"ES256","crit":["exp"]}"#,
+                VerifyError::CriticalHeader,
+            ),
+            (r#"{"alg":"ES256","crit":[]}"#, VerifyError::CriticalHeader),
+            (
+                r#"{"alg":"ES256","b64":true}"#,
+                VerifyError::UnencodedPayload,
+            ),
+        ] {
+            assert_eq!(Header::parse(header.as_bytes()), Err(expected), "{header}");
+        }
+    }
+}

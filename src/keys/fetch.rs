@@ -1,0 +1,79 @@
+//! The seam through which key-set documents come in.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What a fetch brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fetched {
+    /// A document.
+    Document {
+        /// Its bytes, not yet looked at.
+        body: Vec<u8>,
+        /// `Cache-Control: max-age` (RFC 9111 §5.2.2.1).
+        max_age: Option<Duration>,
+        /// `ETag`, to be given back as `if_none_match` if the document turns out usable.
+        etag: Option<String>,
+    },
+    /// The document that `if_none_match` names is still current (RFC 9110 §15.4.5).
+    NotModified {
+        /// `Cache-Control: max-age`.
+        max_age: Option<Duration>,
+    },
+}
+
+impl Fetched {
+    /// A document without caching information.
+    pub fn document(body: impl Into<Vec<u8>>) -> Self {
+        Self::Document {
+            body: body.into(),
+            max_age: None,
+            etag: None,
+        }
+    }
+}
+
+/// Why a fetch brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// No connection: name not resolved, refused, TLS failed.
+    #[error("no connection to the auth server")]
+    Connect,
+    /// The connection broke, or the answer was not HTTP.
+    #[error("the exchange with the auth server failed")]
+    Transport,
+    /// No whole answer in time.
+    #[error("the auth server did not answer in time")]
+    Timeout,
+    /// A redirect. None is followed: it could lead to another origin's keys.
+    #[error("the auth server answered with a redirect (status {0}), and none is followed")]
+    Redirect(u16),
+    /// Another status than 200.
+    #[error("the auth server answered with status {status}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// How long the server asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A body over the size limit.
+    #[error("the key set is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// A boxed future, since a fetcher is used as a trait object.
+pub type FetchFuture<'f> = Pin<Box<dyn Future<Output = Result<Fetched, FetchError>> + Send + 'f>>;
+
+/// Fetches the key-set document.
+///
+/// The crate's own, over HTTPS, comes with the feature `remote`. Implement this one to fetch by
+/// other means or to test with. At most one fetch of a key set is under way at any time, and one
+/// that takes longer than [`RefreshOptions::fetch_timeout`](crate::RefreshOptions) is dropped.
+pub trait FetchKeySet: fmt::Debug + Send + Sync + 'static {
+    /// Fetches the document, unless it is still the one that `if_none_match` names.
+    fn fetch(&self, if_none_match: Option<String>) -> FetchFuture<'_>;
+}

@@ -1,0 +1,281 @@
+//! A key set (RFC 7517 §5) as an immutable snapshot: each key stands or falls by itself.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::key::{SkipReason, VerifyingKey};
+use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::error::VerifyError;
+
+/// What became of one key of the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyOutcome {
+    /// Its `kid`, where it could be read.
+    pub id: Option<Box<str>>,
+    /// The algorithms it verifies, or why it was skipped.
+    pub result: Result<AlgorithmSet, SkipReason>,
+}
+
+/// Why a document is not a key set to verify with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeySetError {
+    /// Not a JSON object with an array `keys` (RFC 7517 §5.1).
+    #[error("the document is not a JSON Web Key Set: an object with an array \"keys\"")]
+    Malformed,
+    /// `keys` is empty. A Better Auth server whose keys have all expired answers this way.
+    #[error("the key set is empty")]
+    Empty,
+    /// No key of the set can verify tokens.
+    #[error("none of the {0} keys in the set can verify tokens")]
+    NoUsableKey(usize),
+    /// More keys than the limit.
+    #[error("the key set holds {0} keys, which is over the limit")]
+    TooManyKeys(usize),
+}
+
+/// An immutable set of public keys.
+///
+/// ```
+/// let set = keyward::KeySet::from_json(br#"{"keys":[
+///     {"kty":"OKP","crv":"Ed25519","kid":"1","x":"H5mXFWQbTlJPHsUTo8Qr9iextfMLK-z2ItnIH_ou610"},
+///     {"kty":"oct","kid":"2","k":"c2VjcmV0"}
+/// ]}"#).unwrap();
+/// assert_eq!(set.len(), 1);
+/// assert!(set.outcomes()[1].result.is_err());
+/// ```
+pub struct KeySet {
+    keys: Vec<Arc<VerifyingKey>>,
+    /// Positions in `keys`. Several keys may share a `kid` if their algorithms differ
+    /// (RFC 7517 §4.5).
+    by_id: HashMap<Box<str>, Vec<usize>>,
+    outcomes: Vec<KeyOutcome>,
+}
+
+#[derive(Deserialize)]
+struct Document<'d> {
+    #[serde(borrow)]
+    keys: Vec<&'d RawValue>,
+}
+
+impl KeySet {
+    /// Reads a JWK Set document.
+    ///
+    /// # Errors
+    /// When the document is not a key set or no key in it is usable. One unusable key beside a
+    /// usable one is not an error: see [`outcomes`](Self::outcomes).
+    pub fn from_json(json: &[u8]) -> Result<Self, KeySetError> {
+        Self::from_json_limited(json, usize::MAX)
+    }
+
+    pub(crate) fn from_json_limited(json: &[u8], max_keys: usize) -> Result<Self, KeySetError> {
+        let document: Document<'_> =
+            serde_json::from_slice(json).map_err(|_| KeySetError::Malformed)?;
+        let count = document.keys.len();
+        if count == 0 {
+            return Err(KeySetError::Empty);
+        }
+        if count > max_keys {
+            return Err(KeySetError::TooManyKeys(count));
+        }
+        let mut set = Self {
+            keys: Vec::new(),
+            by_id: HashMap::new(),
+            outcomes: Vec::with_capacity(count),
+        };
+        for jwk in document.keys {
+            let (id, key) = VerifyingKey::from_jwk(jwk.get().as_bytes());
+            let result = key.and_then(|key| set.add(key));
+            set.outcomes.push(KeyOutcome { id, result });
+        }
+        match set.keys.is_empty() {
+            true => Err(KeySetError::NoUsableKey(count)),
+            false => Ok(set),
+        }
+    }
+
+    fn add(&mut self, key: VerifyingKey) -> Result<AlgorithmSet, SkipReason> {
+        let algorithms = key.algorithms();
+        if let Some(id) = key.id() {
+            let namesakes = self.by_id.entry(id.into()).or_default();
+            if namesakes
+                .iter()
+                .filter_map(|position| self.keys.get(*position))
+                .any(|other| other.algorithms().intersects(algorithms))
+            {
+                return Err(SkipReason::DuplicateKeyId);
+            }
+            namesakes.push(self.keys.len());
+        }
+        self.keys.push(Arc::new(key));
+        Ok(algorithms)
+    }
+
+    /// How many keys can verify tokens.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Always `false`: a set without a usable key is never made.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// What became of each key of the document, in its order.
+    pub fn outcomes(&self) -> &[KeyOutcome] {
+        &self.outcomes
+    }
+
+    /// The key that a token's header selects: exactly the one it names, or, where it names none,
+    /// the only one that fits its algorithm. Never "the first".
+    pub(crate) fn select(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<&Arc<VerifyingKey>, VerifyError> {
+        let fits = |key: &&Arc<VerifyingKey>| key.algorithms().contains(algorithm);
+        let Some(id) = id else {
+            let mut fitting = self.keys.iter().filter(fits);
+            return match (fitting.next(), fitting.next()) {
+                (Some(key), None) => Ok(key),
+                _ => Err(VerifyError::KeyIdMissing),
+            };
+        };
+        let namesakes = self
+            .by_id
+            .get(id)
+            .ok_or(VerifyError::KeyUnknown { refreshed: false })?;
+        namesakes
+            .iter()
+            .filter_map(|position| self.keys.get(*position))
+            .find(fits)
+            .ok_or(VerifyError::KeyAlgorithmMismatch)
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.keys).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED: &str =
+        r#""kty":"OKP","crv":"Ed25519","x":"H5mXFWQbTlJPHsUTo8Qr9iextfMLK-z2ItnIH_ou610""#;
+    const EC: &str = r#""kty":"EC","crv":"P-256","x":"Cy2F20xBlTnc5Q5NDGyL1HFHWhTYs5xp0jDe4-CoTEc","y":"XA_A1ZspuSAQCX6KHskLogTOvK4zUhaQWaM6RfxFDbw""#;
+
+    fn set(keys: &[String]) -> KeySet {
+        KeySet::from_json(format!(r#"{{"keys":[{}],"other":1}}"#, keys.join(",")).as_bytes())
+            .unwrap()
+    }
+
+    fn key(members: &str, id: &str) -> String {
+        format!(r#"{{{members},"kid":"{id}"}}"#)
+    }
+
+    #[test]
+    fn a_kid_selects_exactly_its_key_and_the_algorithm_must_fit() {
+        let set = set(&[key(ED, "a"), key(EC, "b")]);
+        let select = |id, algorithm| {
+            set.select(id, algorithm)
+                .map(|key| key.id().unwrap().to_owned())
+        };
+        assert_eq!(select(Some("a"), Algorithm::EdDsa), Ok("a".to_owned()));
+        assert_eq!(select(Some("b"), Algorithm::Es256), Ok("b".to_owned()));
+        assert_eq!(
+            select(Some("a"), Algorithm::Es256),
+            Err(VerifyError::KeyAlgorithmMismatch)
+        );
+        assert_eq!(
+            select(Some("c"), Algorithm::Es256),
+            Err(VerifyError::KeyUnknown { refreshed: false })
+        );
+        assert_eq!(
+            select(Some(""), Algorithm::Es256),
+            Err(VerifyError::KeyUnknown { refreshed: false })
+        );
+    }
+
+    #[test]
+    fn without_a_kid_one_single_key_must_fit() {
+        let two_kinds = set(&[key(ED, "a"), format!("{{{EC}}}")]);
+        assert!(two_kinds.select(None, Algorithm::Es256).is_ok());
+        assert!(two_kinds.select(None, Algorithm::EdDsa).is_ok());
+        assert_eq!(
+            two_kinds.select(None, Algorithm::Rs256).err(),
+            Some(VerifyError::KeyIdMissing)
+        );
+        let twice = set(&[key(ED, "a"), key(ED, "b")]);
+        assert_eq!(
+            twice.select(None, Algorithm::EdDsa).err(),
+            Some(VerifyError::KeyIdMissing)
+        );
+    }
+
+    #[test]
+    fn keys_may_share_a_kid_only_if_their_algorithms_differ() {
+        let set = set(&[key(ED, "1"), key(EC, "1"), key(ED, "1")]);
+        assert_eq!(set.len(), 2);
+        assert_eq!(set.outcomes()[2].result, Err(SkipReason::DuplicateKeyId));
+        assert!(set.select(Some("1"), Algorithm::EdDsa).is_ok());
+        assert!(set.select(Some("1"), Algorithm::Es256).is_ok());
+    }
+
+    #[test]
+    fn one_unusable_key_never_spoils_the_others() {
+        for odd in [
+            "null",
+            "7",
+            r#""text""#,
+            "{}",
+            "[]",
+            r#"{"kty":"AKP"}"#,
+            r#"{"kty":7}"#,
+            r#"{"kid":7}"#,
+            r#"{"kty":"EC","kty":"EC"}"#,
+            r#"{"key_ops":"verify"}"#,
+            r#"{"x5c":"text"}"#,
+            r#"{"use":[]}"#,
+        ] {
+            let set = set(&[odd.to_owned(), key(ED, "a")]);
+            assert_eq!(set.len(), 1, "{odd}");
+            assert_eq!(set.outcomes().len(), 2, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_document_without_a_usable_key_is_an_error() {
+        for (json, expected) in [
+            ("", KeySetError::Malformed),
+            ("<html>", KeySetError::Malformed),
+            ("[]", KeySetError::Malformed),
+            ("{}", KeySetError::Malformed),
+            (r#"{"keys":null}"#, KeySetError::Malformed),
+            (r#"{"keys":[{]}"#, KeySetError::Malformed),
+            (r#"{"keys":[],"keys":[]}"#, KeySetError::Malformed),
+            (r#"{"keys":[]}"#, KeySetError::Empty),
+            (
+                r#"{"keys":[{"kty":"oct","k":"AA"}]}"#,
+                KeySetError::NoUsableKey(1),
+            ),
+        ] {
+            assert_eq!(
+                KeySet::from_json(json.as_bytes()).err(),
+                Some(expected),
+                "{json}"
+            );
+        }
+        assert_eq!(
+            KeySet::from_json_limited(br#"{"keys":[1,2,3]}"#, 2).err(),
+            Some(KeySetError::TooManyKeys(3))
+        );
+    }
+}

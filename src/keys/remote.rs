@@ -1,0 +1,342 @@
+//! A key set that is fetched, kept, and refreshed in the background.
+//!
+//! Reading it is wait-free; only a request that lacks a key ever waits, and then for one attempt,
+//! shared with all others. One task makes the attempts, one after another. It starts with the
+//! first runtime it meets, holds the set only weakly, and is started again if that runtime ends.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::fetch::{FetchError, FetchKeySet, Fetched};
+use super::key_set::{KeySet, KeySetError};
+use super::refresh::{Answer, Refresh, RefreshOptions, Waiting};
+
+/// A request waits this much longer than an attempt may take; an attempt that is still not over
+/// then was dropped with its runtime.
+const WAIT_MARGIN: Duration = Duration::from_secs(1);
+
+/// Why a refresh brought no set to verify with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The document could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The document is not a key set.
+    #[error(transparent)]
+    Document(#[from] KeySetError),
+}
+
+/// How a remote key set is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySetStatus {
+    /// Whether tokens can be verified: there is a set, and it is not too old.
+    pub usable: bool,
+    /// Time since the last good answer; `None` before the first.
+    pub age: Option<Duration>,
+    /// How many keys can verify tokens.
+    pub keys: usize,
+    /// Failed attempts since the last good answer.
+    pub consecutive_failures: u32,
+    /// Why the last attempt failed, if it did.
+    pub last_error: Option<RefreshError>,
+}
+
+/// A key set behind a URL, or whatever else a [`FetchKeySet`] fetches. Cheap to clone and meant
+/// to be shared: verifiers made from clones share keys, refreshes and budgets.
+#[derive(Clone)]
+pub struct RemoteKeySet(Arc<Shared>);
+
+struct Shared {
+    fetcher: Arc<dyn FetchKeySet>,
+    options: RefreshOptions,
+    loaded: ArcSwapOption<Loaded>,
+    refresh: Mutex<Refresh>,
+    last_error: Mutex<Option<RefreshError>>,
+    /// Wakes the task that makes the attempts.
+    wake: Arc<Notify>,
+    /// The number of the last attempt that has ended.
+    ended: watch::Sender<u64>,
+    keeper_runs: AtomicBool,
+    kid_hasher: RandomState,
+}
+
+struct Loaded {
+    keys: Arc<KeySet>,
+    etag: Option<String>,
+    answered_at: Instant,
+}
+
+/// What to do about a key that is not there.
+pub(crate) enum Lookup {
+    /// Await this, then look again and say what was waited for.
+    Wait(Waiting, KeyWait),
+    Unknown {
+        refreshed: bool,
+    },
+    Unavailable {
+        retry_after: Duration,
+    },
+}
+
+/// Ends with the attempt that a request waits for, or when that has taken too long.
+pub(crate) type KeyWait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+impl RemoteKeySet {
+    /// A key set that `fetcher` fetches. The first attempt begins at once inside a Tokio runtime,
+    /// else with the first verification; neither waits for it here.
+    pub fn new(fetcher: impl FetchKeySet, options: RefreshOptions) -> Self {
+        let set = Self(Arc::new(Shared {
+            fetcher: Arc::new(fetcher),
+            options,
+            loaded: ArcSwapOption::empty(),
+            refresh: Mutex::new(Refresh::new(options, Instant::now())),
+            last_error: Mutex::new(None),
+            wake: Arc::new(Notify::new()),
+            ended: watch::Sender::new(0),
+            keeper_runs: AtomicBool::new(false),
+            kid_hasher: RandomState::new(),
+        }));
+        set.ensure_keeper();
+        set
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> KeySetStatus {
+        let loaded = self.0.loaded.load();
+        let loaded = loaded.as_deref();
+        KeySetStatus {
+            usable: loaded.is_some_and(|loaded| self.fresh_enough(loaded)),
+            age: loaded.map(|loaded| loaded.answered_at.elapsed()),
+            keys: loaded.map_or(0, |loaded| loaded.keys.len()),
+            consecutive_failures: self.0.refresh().failures(),
+            last_error: lock(&self.0.last_error).clone(),
+        }
+    }
+
+    /// The keys at this moment, unless there are none or they are too old to be trusted.
+    pub fn keys(&self) -> Option<Arc<KeySet>> {
+        self.ensure_keeper();
+        let loaded = self.0.loaded.load();
+        loaded
+            .as_ref()
+            .filter(|loaded| self.fresh_enough(loaded))
+            .map(|loaded| loaded.keys.clone())
+    }
+
+    fn fresh_enough(&self, loaded: &Loaded) -> bool {
+        loaded.answered_at.elapsed() < self.0.options.max_staleness
+    }
+
+    /// For a request that came while [`keys`](Self::keys) had none.
+    pub(crate) fn no_keys(&self, waited: Option<Waiting>) -> Lookup {
+        let answer = self.0.refresh().no_keys(Instant::now(), waited);
+        self.act_on(answer)
+    }
+
+    /// For a request with a `kid` that the set does not have.
+    pub(crate) fn unknown_key(&self, kid: &str, waited: Option<Waiting>) -> Lookup {
+        let kid = self.0.kid_hasher.hash_one(kid);
+        let answer = self.0.refresh().unknown_key(kid, Instant::now(), waited);
+        self.act_on(answer)
+    }
+
+    /// For a request whose token names a key of the set and is not that key's.
+    pub(crate) fn bad_signature(&self) {
+        if self.0.refresh().bad_signature(Instant::now()) {
+            self.0.wake.notify_one();
+        }
+    }
+
+    fn act_on(&self, answer: Answer) -> Lookup {
+        match answer {
+            Answer::Unknown { refreshed } => Lookup::Unknown { refreshed },
+            Answer::Unavailable { retry_after } => Lookup::Unavailable { retry_after },
+            Answer::Wait(waiting) => {
+                let mut ended = self.0.ended.subscribe();
+                self.0.wake.notify_one();
+                let limit = self.0.options.fetch_timeout + WAIT_MARGIN;
+                let wait = async move {
+                    // Neither a time-out nor a closed channel needs handling: the request looks
+                    // again and finds that the attempt has brought nothing.
+                    let _ = timeout(limit, ended.wait_for(|ended| *ended >= waiting.attempt)).await;
+                };
+                Lookup::Wait(waiting, Box::pin(wait))
+            }
+        }
+    }
+
+    fn ensure_keeper(&self) {
+        if self.0.keeper_runs.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.0.keeper_runs.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // Marks an attempt that is due as begun, so that this very request already waits for it.
+        self.0.refresh().due(Instant::now());
+        let guard = KeeperGuard(Arc::downgrade(&self.0));
+        runtime.spawn(keep(guard, self.0.wake.clone()));
+    }
+}
+
+impl fmt::Debug for RemoteKeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteKeySet")
+            .field("fetcher", &self.0.fetcher)
+            .field("options", &self.0.options)
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+impl Shared {
+    fn refresh(&self) -> MutexGuard<'_, Refresh> {
+        lock(&self.refresh)
+    }
+
+    async fn make_attempt(&self, number: u64) {
+        let held = self.loaded.load_full();
+        let etag = held.as_ref().and_then(|held| held.etag.clone());
+        let fetched = match timeout(self.options.fetch_timeout, self.fetcher.fetch(etag)).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(FetchError::Timeout),
+        };
+        let now = Instant::now();
+        match self.read(fetched, held.as_deref(), now) {
+            Ok((loaded, max_age)) => {
+                self.loaded.store(Some(Arc::new(loaded)));
+                *lock(&self.last_error) = None;
+                self.refresh().succeeded(now, max_age, fastrand::f64());
+            }
+            Err(error) => {
+                let retry_after = match &error {
+                    RefreshError::Fetch(FetchError::Status { retry_after, .. }) => *retry_after,
+                    _ => None,
+                };
+                tracing::warn!(
+                    error = %error,
+                    keys_held = held.is_some(),
+                    "key set refresh failed"
+                );
+                *lock(&self.last_error) = Some(error);
+                self.refresh().failed(now, retry_after, fastrand::f64());
+            }
+        }
+        self.ended.send_replace(number);
+    }
+
+    fn read(
+        &self,
+        fetched: Result<Fetched, FetchError>,
+        held: Option<&Loaded>,
+        now: Instant,
+    ) -> Result<(Loaded, Option<Duration>), RefreshError> {
+        match (fetched?, held) {
+            (
+                Fetched::Document {
+                    body,
+                    max_age,
+                    etag,
+                },
+                held,
+            ) => {
+                let keys = Arc::new(KeySet::from_json_limited(&body, self.options.max_keys)?);
+                report(&keys, held.map(|held| &*held.keys));
+                Ok((
+                    Loaded {
+                        keys,
+                        etag,
+                        answered_at: now,
+                    },
+                    max_age,
+                ))
+            }
+            (Fetched::NotModified { max_age }, Some(held)) => {
+                let loaded = Loaded {
+                    keys: held.keys.clone(),
+                    etag: held.etag.clone(),
+                    answered_at: now,
+                };
+                Ok((loaded, max_age))
+            }
+            // "Not modified" compared with nothing.
+            (Fetched::NotModified { .. }, None) => Err(FetchError::Status {
+                status: 304,
+                retry_after: None,
+            }
+            .into()),
+        }
+    }
+}
+
+/// Says what a set holds when that has changed, so that an odd key warns once and not every time.
+fn report(keys: &KeySet, before: Option<&KeySet>) {
+    if before.is_some_and(|before| before.outcomes() == keys.outcomes()) {
+        return;
+    }
+    tracing::info!(
+        usable = keys.len(),
+        published = keys.outcomes().len(),
+        "key set changed"
+    );
+    for outcome in keys.outcomes() {
+        if let Err(reason) = &outcome.result {
+            tracing::warn!(kid = ?outcome.id, %reason, "key skipped");
+        }
+    }
+}
+
+/// Makes the attempts, until the set is dropped.
+async fn keep(guard: KeeperGuard, wake: Arc<Notify>) {
+    while let Some(shared) = guard.0.upgrade() {
+        let due = shared.refresh().due(Instant::now());
+        match due {
+            Some(number) => shared.make_attempt(number).await,
+            None => {
+                let scheduled_at = shared.refresh().scheduled_at();
+                drop(shared);
+                // Woken or due: both look again.
+                let _ = timeout_at(scheduled_at, wake.notified()).await;
+            }
+        }
+    }
+}
+
+/// Lets the next request start a new task when this one is dropped, with its runtime or by a
+/// panic in a fetcher.
+struct KeeperGuard(Weak<Shared>);
+
+impl Drop for KeeperGuard {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.refresh().abandon();
+            shared.keeper_runs.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
+
+/// A lock whose holder panicked still guards consistent data: each critical section is a few
+/// assignments.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

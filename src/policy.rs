@@ -1,0 +1,590 @@
+//! What a token must say to be accepted, and the checks in the order they are made.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::claims::Claims;
+use crate::clock::{from_unix_seconds, unix_seconds};
+use crate::error::{Claim, VerifyError};
+use crate::json::{self, Value};
+
+/// 30 seconds of clock difference between auth server and service.
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+
+/// A whole Authorization header of 8 to 16 KiB is what proxies let through.
+const DEFAULT_MAX_TOKEN_LEN: usize = 16 * 1024;
+
+/// `typ` values of access tokens: RFC 7519 §5.1 and RFC 9068 §2.1. Better Auth's session-cookie
+/// JWT (`better-auth.session-cache+jwt`), logout tokens and DPoP proofs are signed with the same
+/// keys and differ in nothing else that is sure to be checked.
+const DEFAULT_TOKEN_TYPES: [&str; 2] = ["JWT", "at+jwt"];
+
+/// The year 5138. A later time is one in milliseconds.
+const FIRST_IMPLAUSIBLE_TIME: f64 = 100_000_000_000.0;
+
+/// A policy without an issuer or without an audience would accept tokens made for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// No allowed issuer, or an empty one.
+    #[error("at least one issuer is needed, and none may be empty")]
+    NoIssuer,
+    /// No allowed audience, or an empty one.
+    #[error("at least one audience is needed, and none may be empty")]
+    NoAudience,
+    /// No allowed algorithm.
+    #[error("at least one algorithm is needed")]
+    NoAlgorithm,
+}
+
+/// What a token must say to be accepted.
+///
+/// Issuer, audience, `exp` and a non-empty `sub` are always demanded. Issuers and audiences are
+/// compared as exact strings: `https://app.example.com/` is not `https://app.example.com`.
+///
+/// ```
+/// use std::time::Duration;
+/// use keyward::{Algorithm, Policy};
+///
+/// let policy = Policy::new(["https://app.example.com"], ["https://api.example.com"])?
+///     .algorithms([Algorithm::EdDsa, Algorithm::Ed25519])?
+///     .leeway(Duration::from_secs(5))
+///     .require_claim("email");
+/// # Ok::<(), keyward::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Policy {
+    issuers: Vec<Arc<str>>,
+    audiences: Vec<Arc<str>>,
+    algorithms: AlgorithmSet,
+    leeway: f64,
+    token_types: Vec<Box<str>>,
+    required_claims: Vec<Box<str>>,
+    max_token_len: usize,
+}
+
+impl Policy {
+    /// A policy that accepts tokens of any of `issuers` for any of `audiences`, with all of
+    /// [`Algorithm::ALL`], 30 s of leeway, the types `JWT` and `at+jwt` (or none), and at most
+    /// 16 KiB.
+    ///
+    /// Better Auth's default for both is the *origin* of its base URL: no path, no trailing slash.
+    ///
+    /// # Errors
+    /// When either list is empty or holds an empty string.
+    pub fn new<I, A>(issuers: I, audiences: A) -> Result<Self, PolicyError>
+    where
+        I: IntoIterator,
+        I::Item: Into<Arc<str>>,
+        A: IntoIterator,
+        A::Item: Into<Arc<str>>,
+    {
+        let issuers: Vec<Arc<str>> = issuers.into_iter().map(Into::into).collect();
+        let audiences: Vec<Arc<str>> = audiences.into_iter().map(Into::into).collect();
+        let lacking =
+            |list: &[Arc<str>]| list.is_empty() || list.iter().any(|entry| entry.is_empty());
+        if lacking(&issuers) {
+            return Err(PolicyError::NoIssuer);
+        }
+        if lacking(&audiences) {
+            return Err(PolicyError::NoAudience);
+        }
+        Ok(Self {
+            issuers,
+            audiences,
+            algorithms: Algorithm::ALL.into_iter().collect(),
+            leeway: DEFAULT_LEEWAY.as_secs_f64(),
+            token_types: DEFAULT_TOKEN_TYPES.into_iter().map(Box::from).collect(),
+            required_claims: Vec::new(),
+            max_token_len: DEFAULT_MAX_TOKEN_LEN,
+        })
+    }
+
+    /// Allows only these algorithms. Default: all.
+    ///
+    /// # Errors
+    /// When the list is empty.
+    pub fn algorithms(
+        mut self,
+        algorithms: impl IntoIterator<Item = Algorithm>,
+    ) -> Result<Self, PolicyError> {
+        self.algorithms = algorithms.into_iter().collect();
+        match self.algorithms.is_empty() {
+            true => Err(PolicyError::NoAlgorithm),
+            false => Ok(self),
+        }
+    }
+
+    /// How far the clocks of auth server and service may differ. Default: 30 s.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway.as_secs_f64();
+        self
+    }
+
+    /// Accepts these values of `typ`, compared without regard to case and to a leading
+    /// `application/` (RFC 7515 §4.1.9). A token without `typ`, as Better Auth issues it, is
+    /// always accepted. Default: `JWT`, `at+jwt`.
+    pub fn token_types<T: Into<Box<str>>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+        self.token_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Demands that a claim is there, whatever its value. Its type is the business of the claims
+    /// type the verifier reads into.
+    pub fn require_claim(mut self, name: impl Into<Box<str>>) -> Self {
+        self.required_claims.push(name.into());
+        self
+    }
+
+    /// Refuses longer tokens, in bytes, before any decoding. Default: 16 KiB.
+    pub fn max_token_len(mut self, bytes: usize) -> Self {
+        self.max_token_len = bytes;
+        self
+    }
+
+    pub(crate) fn token_len_limit(&self) -> usize {
+        self.max_token_len
+    }
+
+    /// The algorithm a header names, if the policy allows it (RFC 8725 §3.1).
+    pub(crate) fn check_algorithm(
+        &self,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Algorithm, VerifyError> {
+        algorithm
+            .filter(|algorithm| self.algorithms.contains(*algorithm))
+            .ok_or(VerifyError::AlgorithmNotAllowed)
+    }
+
+    /// RFC 8725 §3.11.
+    pub(crate) fn check_token_type(&self, token_type: Option<&str>) -> Result<(), VerifyError> {
+        let Some(token_type) = token_type else {
+            return Ok(());
+        };
+        let accepted = |listed: &str| bare_type(listed).eq_ignore_ascii_case(bare_type(token_type));
+        match self.token_types.iter().any(|listed| accepted(listed)) {
+            true => Ok(()),
+            false => Err(VerifyError::TypeNotAccepted),
+        }
+    }
+
+    /// Checks a payload whose signature is proven.
+    pub(crate) fn check_claims(
+        &self,
+        payload: &[u8],
+        now: SystemTime,
+    ) -> Result<Claims, VerifyError> {
+        let raw = RawClaims::parse(payload, &self.required_claims)?;
+        let now = unix_seconds(now);
+
+        // RFC 9449 §7.2, RFC 8705 §3: a bearer proves no possession of the key in `cnf`.
+        if raw.sender_constrained {
+            return Err(VerifyError::SenderConstrained);
+        }
+
+        // RFC 7519 §4.1.1, RFC 8725 §3.8.
+        let issuer = text(Claim::Issuer, raw.iss)?;
+        let issuer = self
+            .issuers
+            .iter()
+            .find(|allowed| ***allowed == *issuer)
+            .ok_or(VerifyError::IssuerMismatch)?;
+
+        // RFC 7519 §4.1.3, RFC 8725 §3.9.
+        let audiences = match raw.aud {
+            None => return Err(VerifyError::ClaimMissing(Claim::Audience)),
+            Some(Value::Text(audience)) => vec![audience],
+            Some(Value::Texts(audiences)) => audiences,
+            Some(_) => return Err(VerifyError::ClaimInvalid(Claim::Audience)),
+        };
+        let audience = self
+            .audiences
+            .iter()
+            .find(|allowed| audiences.iter().any(|audience| **audience == ***allowed))
+            .ok_or(VerifyError::AudienceMismatch)?;
+
+        // RFC 7519 §4.1.4: "on or after which the JWT MUST NOT be accepted".
+        let expires_at = time(Claim::ExpirationTime, raw.exp)?
+            .ok_or(VerifyError::ClaimMissing(Claim::ExpirationTime))?;
+        if now >= expires_at + self.leeway {
+            return Err(VerifyError::Expired);
+        }
+        // RFC 7519 §4.1.5.
+        let not_before = time(Claim::NotBefore, raw.nbf)?;
+        if not_before.is_some_and(|not_before| now + self.leeway < not_before) {
+            return Err(VerifyError::NotYetValid);
+        }
+        let issued_at = time(Claim::IssuedAt, raw.iat)?;
+        if issued_at.is_some_and(|issued_at| now + self.leeway < issued_at) {
+            return Err(VerifyError::IssuedInFuture);
+        }
+
+        let subject = text(Claim::Subject, raw.sub)?;
+        if subject.is_empty() {
+            return Err(VerifyError::ClaimInvalid(Claim::Subject));
+        }
+        if raw.required_missing {
+            return Err(VerifyError::ClaimMissing(Claim::Required));
+        }
+
+        // RFC 9068 §5: a token that a client got for itself has the client as its subject.
+        let client = [&raw.client_id, &raw.azp]
+            .into_iter()
+            .flatten()
+            .any(|client| *client == subject);
+        Ok(Claims {
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            subject: subject.into(),
+            expires_at: from_unix_seconds(expires_at),
+            not_before: not_before.map(from_unix_seconds),
+            issued_at: issued_at.map(from_unix_seconds),
+            client_id: raw.client_id.or(raw.azp).map(Into::into),
+            is_client: client,
+            scopes: words(raw.scope, ' '),
+            roles: words(raw.role, ','),
+        })
+    }
+}
+
+fn bare_type(token_type: &str) -> &str {
+    match token_type.get(..12) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("application/") => &token_type[12..],
+        _ => token_type,
+    }
+}
+
+/// The claims Keyward reads, before any is checked.
+#[derive(Default)]
+struct RawClaims<'p> {
+    iss: Option<Value<'p>>,
+    sub: Option<Value<'p>>,
+    aud: Option<Value<'p>>,
+    exp: Option<Value<'p>>,
+    nbf: Option<Value<'p>>,
+    iat: Option<Value<'p>>,
+    scope: Option<Value<'p>>,
+    role: Option<Value<'p>>,
+    client_id: Option<Cow<'p, str>>,
+    azp: Option<Cow<'p, str>>,
+    sender_constrained: bool,
+    required_missing: bool,
+}
+
+impl<'p> RawClaims<'p> {
+    fn parse(payload: &'p [u8], required: &[Box<str>]) -> Result<Self, VerifyError> {
+        let mut raw = Self::default();
+        let mut required_found = 0;
+        json::object(payload, |name, value| {
+            // Names are unique in a payload that passes, so each is counted once.
+            required_found += required
+                .iter()
+                .filter(|required| ***required == *name)
+                .count();
+            match &*name {
+                "iss" => raw.iss = Some(value),
+                "sub" => raw.sub = Some(value),
+                "aud" => raw.aud = Some(value),
+                "exp" => raw.exp = Some(value),
+                "nbf" => raw.nbf = Some(value),
+                "iat" => raw.iat = Some(value),
+                "scope" => raw.scope = Some(value),
+                "role" => raw.role = Some(value),
+                "client_id" => raw.client_id = value.into_text(),
+                "azp" => raw.azp = value.into_text(),
+                "cnf" => raw.sender_constrained = true,
+                _ => {}
+            }
+        })
+        .map_err(|_| VerifyError::PayloadInvalid)?;
+        raw.required_missing = required_found < required.len();
+        Ok(raw)
+    }
+}
+
+fn text<'p>(claim: Claim, value: Option<Value<'p>>) -> Result<Cow<'p, str>, VerifyError> {
+    value
+        .ok_or(VerifyError::ClaimMissing(claim))?
+        .into_text()
+        .ok_or(VerifyError::ClaimInvalid(claim))
+}
+
+/// A NumericDate: any finite number of seconds, fractions included (RFC 7519 §2).
+fn time(claim: Claim, value: Option<Value<'_>>) -> Result<Option<f64>, VerifyError> {
+    match value {
+        None => Ok(None),
+        Some(Value::Number(seconds)) if !seconds.is_finite() => {
+            Err(VerifyError::ClaimInvalid(claim))
+        }
+        Some(Value::Number(seconds)) if seconds >= FIRST_IMPLAUSIBLE_TIME => {
+            Err(VerifyError::TimeInMilliseconds(claim))
+        }
+        Some(Value::Number(seconds)) => Ok(Some(seconds)),
+        Some(_) => Err(VerifyError::ClaimInvalid(claim)),
+    }
+}
+
+/// Scopes are separated by spaces (RFC 8693 §4.2), Better Auth's roles by commas; both come as
+/// arrays too. Anything else grants nothing.
+fn words(value: Option<Value<'_>>, separator: char) -> Box<[Box<str>]> {
+    match value {
+        Some(Value::Text(text)) => text
+            .split(separator)
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .map(Box::from)
+            .collect(),
+        Some(Value::Texts(texts)) => texts
+            .into_iter()
+            .map(|text| text.into_owned().into_boxed_str())
+            .collect(),
+        _ => Box::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_795_450_000;
+
+    fn policy() -> Policy {
+        Policy::new(
+            ["https://app.example", "https://two.example"],
+            ["https://api.example"],
+        )
+        .unwrap()
+    }
+
+    fn check_with(policy: &Policy, payload: &str) -> Result<Claims, VerifyError> {
+        policy.check_claims(
+            payload.as_bytes(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(NOW),
+        )
+    }
+
+    /// A good payload in which `member` replaces the member of the same name, or is added.
+    fn payload_with(member: &str) -> String {
+        let name = member.split(':').next().unwrap();
+        let base = [
+            r#""iss":"https://app.example""#.to_owned(),
+            r#""aud":"https://api.example""#.to_owned(),
+            r#""sub":"ada""#.to_owned(),
+            format!(r#""exp":{}"#, NOW + 900),
+        ];
+        let mut members: Vec<String> = base
+            .into_iter()
+            .filter(|kept| !kept.starts_with(name))
+            .collect();
+        if member.contains(':') {
+            members.push(member.to_owned());
+        }
+        format!("{{{}}}", members.join(","))
+    }
+
+    #[test]
+    fn a_policy_without_issuer_or_audience_cannot_be_made() {
+        let none: [&str; 0] = [];
+        assert_eq!(Policy::new(none, ["a"]).err(), Some(PolicyError::NoIssuer));
+        assert_eq!(
+            Policy::new(["i"], none).err(),
+            Some(PolicyError::NoAudience)
+        );
+        assert_eq!(Policy::new([""], ["a"]).err(), Some(PolicyError::NoIssuer));
+        assert_eq!(
+            policy().algorithms([]).err(),
+            Some(PolicyError::NoAlgorithm)
+        );
+    }
+
+    #[test]
+    fn each_claim_is_checked_and_names_its_own_reason() {
+        use Claim::*;
+        use VerifyError::*;
+        let table = [
+            // The member, and why it is refused.
+            (r#""iss""#, ClaimMissing(Issuer)),
+            (r#""iss":7"#, ClaimInvalid(Issuer)),
+            (r#""iss":null"#, ClaimInvalid(Issuer)),
+            (r#""iss":["https://app.example"]"#, ClaimInvalid(Issuer)),
+            (r#""iss":"https://app.example/""#, IssuerMismatch),
+            (r#""iss":"https://APP.example""#, IssuerMismatch),
+            (r#""iss":"""#, IssuerMismatch),
+            (r#""aud""#, ClaimMissing(Audience)),
+            (r#""aud":7"#, ClaimInvalid(Audience)),
+            (r#""aud":null"#, ClaimInvalid(Audience)),
+            (r#""aud":["https://api.example",7]"#, ClaimInvalid(Audience)),
+            (
+                r#""aud":{"a":"https://api.example"}"#,
+                ClaimInvalid(Audience),
+            ),
+            (r#""aud":[]"#, AudienceMismatch),
+            (r#""aud":"https://other.example""#, AudienceMismatch),
+            (r#""aud":"https://api.example/""#, AudienceMismatch),
+            (r#""sub""#, ClaimMissing(Subject)),
+            (r#""sub":7"#, ClaimInvalid(Subject)),
+            (r#""sub":"""#, ClaimInvalid(Subject)),
+            (r#""exp""#, ClaimMissing(ExpirationTime)),
+            (r#""exp":"1795460000""#, ClaimInvalid(ExpirationTime)),
+            (r#""exp":null"#, ClaimInvalid(ExpirationTime)),
+            (r#""exp":true"#, ClaimInvalid(ExpirationTime)),
+            (r#""exp":3600"#, Expired),
+            (r#""exp":-1"#, Expired),
+            (r#""exp":1795449970"#, Expired), // now − leeway: on the second is too late
+            (r#""exp":1795460000000"#, TimeInMilliseconds(ExpirationTime)),
+            (r#""exp":1e99"#, TimeInMilliseconds(ExpirationTime)),
+            (r#""nbf":1795450031"#, NotYetValid),
+            (r#""nbf":"now""#, ClaimInvalid(NotBefore)),
+            (r#""nbf":1795450000000"#, TimeInMilliseconds(NotBefore)),
+            (r#""iat":1795450031"#, IssuedInFuture),
+            (r#""iat":[]"#, ClaimInvalid(IssuedAt)),
+            (r#""iat":1795450000000"#, TimeInMilliseconds(IssuedAt)),
+            (r#""cnf":{"jkt":"x"}"#, SenderConstrained),
+            (r#""cnf":null"#, SenderConstrained),
+            (r#""x":{"y":1,"y":2}"#, PayloadInvalid),
+        ];
+        for (member, expected) in table {
+            assert_eq!(
+                check_with(&policy(), &payload_with(member)).err(),
+                Some(expected),
+                "{member}"
+            );
+        }
+        for payload in ["[]", "null", "", "{", r#"{"exp":1,"exp":1}"#] {
+            assert_eq!(
+                check_with(&policy(), payload).err(),
+                Some(PayloadInvalid),
+                "{payload}"
+            );
+        }
+    }
+
+    #[test]
+    fn good_claims_are_accepted() {
+        for member in [
+            r#""x":1"#,
+            r#""iss":"https://two.example""#,
+            r#""aud":["https://other.example","https://api.example"]"#,
+            r#""exp":1795449970.5"#, // half a second inside the leeway
+            r#""exp":1795460000.75"#,
+            r#""nbf":1795450030"#,
+            r#""iat":1795450029.99"#,
+            r#""iat":5"#,
+            r#""exp":99999999999"#,
+        ] {
+            assert!(
+                check_with(&policy(), &payload_with(member)).is_ok(),
+                "{member}"
+            );
+        }
+    }
+
+    #[test]
+    fn leeway_is_configurable() {
+        let strict = policy().leeway(Duration::ZERO);
+        assert!(check_with(&strict, &payload_with(r#""exp":1795450001"#)).is_ok());
+        assert_eq!(
+            check_with(&strict, &payload_with(r#""exp":1795450000"#)).err(),
+            Some(VerifyError::Expired)
+        );
+        // A leeway larger than the time itself overflows nothing.
+        assert!(check_with(&policy().leeway(Duration::MAX), &payload_with(r#""exp":1"#)).is_ok());
+    }
+
+    #[test]
+    fn a_client_that_acts_for_itself_is_a_client_and_never_a_user() {
+        for (member, is_client) in [
+            (r#""client_id":"ada""#, true),
+            (r#""azp":"ada""#, true),
+            (r#""client_id":"web""#, false),
+            (r#""client_id":7"#, false),
+        ] {
+            assert_eq!(
+                check_with(&policy(), &payload_with(member))
+                    .unwrap()
+                    .is_client(),
+                is_client,
+                "{member}"
+            );
+        }
+    }
+
+    #[test]
+    fn roles_and_scopes_come_as_strings_and_as_arrays() {
+        let roles = |member: &str| {
+            check_with(&policy(), &payload_with(member))
+                .unwrap()
+                .roles
+                .to_vec()
+        };
+        assert_eq!(
+            roles(r#""role":"admin, user,""#),
+            ["admin".into(), "user".into()]
+        );
+        assert_eq!(
+            roles(r#""role":["admin","user"]"#),
+            ["admin".into(), "user".into()]
+        );
+        for nothing in [
+            r#""role":null"#,
+            r#""role":{"admin":true}"#,
+            r#""role":["admin",1]"#,
+            r#""role":"""#,
+        ] {
+            assert!(roles(nothing).is_empty(), "{nothing}");
+        }
+        let claims =
+            check_with(&policy(), &payload_with(r#""scope":"openid tasks:read""#)).unwrap();
+        assert!(claims.has_scope("tasks:read") && !claims.has_scope("tasks"));
+    }
+
+    #[test]
+    fn a_required_claim_must_be_there() {
+        let policy = policy().require_claim("email").require_claim("name");
+        let both = r#""email":"a","name":"b""#;
+        assert!(check_with(&policy, &payload_with(both)).is_ok());
+        assert_eq!(
+            check_with(&policy, &payload_with(r#""email":"a""#)).err(),
+            Some(VerifyError::ClaimMissing(Claim::Required))
+        );
+    }
+
+    #[test]
+    fn token_types() {
+        let policy = policy();
+        for accepted in [
+            None,
+            Some("JWT"),
+            Some("jwt"),
+            Some("at+jwt"),
+            Some("application/at+JWT"),
+            Some("Application/jwt"),
+        ] {
+            assert_eq!(policy.check_token_type(accepted), Ok(()), "{accepted:?}");
+        }
+        for refused in [
+            "",
+            "better-auth.session-cache+jwt",
+            "logout+jwt",
+            "dpop+jwt",
+            "id_token",
+            "application/",
+            "ätt+jwt",
+        ] {
+            assert_eq!(
+                policy.check_token_type(Some(refused)),
+                Err(VerifyError::TypeNotAccepted),
+                "{refused}"
+            );
+        }
+        let custom = policy.token_types(["application/my+jwt"]);
+        assert_eq!(custom.check_token_type(Some("MY+jwt")), Ok(()));
+        assert_eq!(
+            custom.check_token_type(Some("JWT")),
+            Err(VerifyError::TypeNotAccepted)
+        );
+    }
+}

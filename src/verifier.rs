@@ -1,0 +1,330 @@
+//! The one door: a token in, a principal or a refusal out.
+//!
+//! 1. The token is split within its size limit (`jws`).
+//! 2. Its header must be one the policy accepts; nothing in it is trusted, it only selects among
+//!    the keys of the set and the algorithms of the selected key.
+//! 3. The signature must be that key's.
+//! 4. Only then are the claims looked at (`policy`), and read into the application's type.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::claims::{BetterAuthUser, Principal, Verified};
+use crate::clock::{Clock, SystemClock};
+use crate::error::VerifyError;
+use crate::jws::{CompactJws, Header, SignatureBuffer};
+use crate::keys::key::VerifyingKey;
+use crate::keys::key_set::KeySet;
+use crate::keys::refresh::Waiting;
+use crate::keys::remote::{KeySetStatus, KeyWait, Lookup, RemoteKeySet};
+use crate::keys::{KeySource, Source};
+use crate::policy::Policy;
+
+/// Verifies tokens. Cheap to clone; clones share everything.
+///
+/// `C` is the type a user's claims are read into: any `Deserialize` type, by default what Better
+/// Auth puts into its tokens.
+///
+/// ```
+/// use keyward::{KeySet, Policy, Verifier};
+/// # use keyward::testing::TestIssuer;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let issuer = TestIssuer::new("https://app.example.com");
+/// # let (jwks, token) = (issuer.key_set_json(), issuer.token("ada"));
+///
+/// let policy = Policy::new(["https://app.example.com"], ["https://app.example.com"])?;
+/// let verifier: Verifier = Verifier::builder(policy, KeySet::from_json(&jwks)?).build();
+///
+/// let principal = verifier.verify(&token).await?;
+/// assert_eq!(principal.subject(), "ada");
+///
+/// let error = verifier.verify("garbage").await.unwrap_err();
+/// assert_eq!(error.code(), "token_malformed");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Verifier<C = BetterAuthUser>(Arc<Inner<C>>);
+
+struct Inner<C> {
+    policy: Policy,
+    keys: KeySource,
+    clock: Arc<dyn Clock>,
+    realm: Box<str>,
+    /// Keyed anew in each process, so that a fingerprint in a log says nothing about the token.
+    fingerprints: RandomState,
+    claims: PhantomData<fn() -> C>,
+}
+
+/// Sets up a [`Verifier`].
+#[derive(Debug)]
+#[must_use]
+pub struct VerifierBuilder {
+    policy: Policy,
+    keys: KeySource,
+    clock: Arc<dyn Clock>,
+    realm: Box<str>,
+}
+
+impl VerifierBuilder {
+    /// Tells the time that tokens' times are compared with. Default: the system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The `realm` of the challenge sent with a 401 (RFC 9110 §11.5). Default: `keyward`.
+    /// Characters that do not fit into a quoted string are left out.
+    pub fn realm(mut self, realm: &str) -> Self {
+        let fits = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        self.realm = realm.chars().filter(fits).collect();
+        self
+    }
+
+    /// The verifier. Annotate its type to choose the claims type.
+    pub fn build<C: DeserializeOwned>(self) -> Verifier<C> {
+        Verifier(Arc::new(Inner {
+            policy: self.policy,
+            keys: self.keys,
+            clock: self.clock,
+            realm: self.realm,
+            fingerprints: RandomState::new(),
+            claims: PhantomData,
+        }))
+    }
+}
+
+impl Verifier {
+    /// Sets up a verifier with a policy and a source of keys: a [`KeySet`], or a
+    /// [`RemoteKeySet`].
+    pub fn builder(policy: Policy, keys: impl Into<KeySource>) -> VerifierBuilder {
+        VerifierBuilder {
+            policy,
+            keys: keys.into(),
+            clock: Arc::new(SystemClock),
+            realm: "keyward".into(),
+        }
+    }
+
+    /// Sets up a verifier for a Better Auth server with its default configuration: issuer and
+    /// audience are the origin of `base_url`, and the key set is looked for below it.
+    ///
+    /// # Errors
+    /// When `base_url` is not a base URL, or is `http` and not a loopback host.
+    #[cfg(feature = "remote")]
+    pub fn for_better_auth(base_url: &str) -> Result<VerifierBuilder, crate::UrlError> {
+        let url = crate::BetterAuthUrl::parse(base_url)?;
+        let origin: Arc<str> = url.origin().into();
+        let policy =
+            Policy::new([origin.clone()], [origin]).map_err(|_| crate::UrlError::Invalid)?;
+        Ok(Self::builder(
+            policy,
+            RemoteKeySet::new(url.fetcher(false)?, Default::default()),
+        ))
+    }
+}
+
+/// How far a verification got without waiting.
+pub(crate) enum Step<C> {
+    Done(Result<Principal<C>, VerifyError>),
+    /// Await the future, then take the next step with the ticket.
+    Wait(Waiting, KeyWait),
+}
+
+impl<C: DeserializeOwned> Verifier<C> {
+    /// Verifies a compact JWS, without the scheme `Bearer`.
+    ///
+    /// Waits only if the key set has not been fetched yet or does not have the token's key, and
+    /// then for one fetch at the most two times.
+    ///
+    /// # Errors
+    /// Why the token is refused, or that there are no keys to check it with.
+    pub async fn verify(&self, token: &str) -> Result<Principal<C>, VerifyError> {
+        let mut waited = None;
+        loop {
+            match self.step(token, waited) {
+                Step::Done(result) => return result,
+                Step::Wait(waiting, wait) => {
+                    wait.await;
+                    waited = Some(waiting);
+                }
+            }
+        }
+    }
+
+    /// Verifies as far as possible without waiting. `waited`: what was waited for already.
+    ///
+    /// The verification is traced here and nowhere else.
+    pub(crate) fn step(&self, token: &str, waited: Option<Waiting>) -> Step<C> {
+        let span = tracing::info_span!(
+            "verify_token",
+            outcome = tracing::field::Empty,
+            "error.type" = tracing::field::Empty,
+            algorithm = tracing::field::Empty,
+            key_id = tracing::field::Empty,
+        );
+        let _entered = span.enter();
+        let step = self.untraced_step(token, waited);
+        match &step {
+            Step::Done(Ok(principal)) => {
+                span.record("outcome", "accepted");
+                span.record("algorithm", principal.algorithm().name());
+                span.record("key_id", principal.key_id());
+            }
+            Step::Done(Err(error)) => {
+                span.record("outcome", "refused");
+                span.record("error.type", error.code());
+                tracing::debug!(
+                    code = error.code(),
+                    token_fingerprint = %self.fingerprint(token),
+                    "token refused"
+                );
+            }
+            Step::Wait(..) => {
+                span.record("outcome", "waiting_for_keys");
+            }
+        }
+        step
+    }
+
+    fn untraced_step(&self, token: &str, waited: Option<Waiting>) -> Step<C> {
+        match self.try_verify(token, waited) {
+            Ok(principal) => Step::Done(Ok(principal)),
+            Err(Unverified::Refused(error)) => Step::Done(Err(error)),
+            Err(Unverified::NeedsKeys(lookup)) => match lookup {
+                Lookup::Wait(waiting, wait) => Step::Wait(waiting, wait),
+                Lookup::Unknown { refreshed } => {
+                    Step::Done(Err(VerifyError::KeyUnknown { refreshed }))
+                }
+                Lookup::Unavailable { retry_after } => {
+                    Step::Done(Err(VerifyError::KeysUnavailable { retry_after }))
+                }
+            },
+        }
+    }
+
+    fn try_verify(&self, token: &str, waited: Option<Waiting>) -> Result<Principal<C>, Unverified> {
+        let policy = &self.0.policy;
+        let jws = CompactJws::split(token, policy.token_len_limit())?;
+        let header_bytes = jws.decode_header()?;
+        let header = Header::parse(&header_bytes)?;
+        policy.check_token_type(header.token_type.as_deref())?;
+        let algorithm = policy.check_algorithm(header.algorithm)?;
+        let mut signature_buffer = SignatureBuffer::new();
+        let signature = jws.decode_signature(&mut signature_buffer)?;
+
+        let keys = self.keys(waited)?;
+        let key = self.select(&keys, &header, algorithm, waited)?;
+        if !key.verify(algorithm, jws.signing_input(), signature) {
+            self.suspect_stale_key();
+            return Err(VerifyError::SignatureInvalid.into());
+        }
+
+        let payload = jws.decode_payload()?;
+        let claims = policy.check_claims(&payload, self.0.clock.now())?;
+        let user = match claims.is_client() {
+            true => None,
+            false => {
+                Some(serde_json::from_slice(&payload).map_err(|_| VerifyError::ClaimsRejected)?)
+            }
+        };
+        Ok(Principal::new(Verified {
+            claims,
+            user,
+            algorithm,
+            key_id: key.id().map(Box::from),
+        }))
+    }
+
+    fn keys(&self, waited: Option<Waiting>) -> Result<Arc<KeySet>, Unverified> {
+        match &self.0.keys.0 {
+            Source::Fixed(keys) => Ok(keys.clone()),
+            Source::Remote(remote) => remote
+                .keys()
+                .ok_or_else(|| Unverified::NeedsKeys(remote.no_keys(waited))),
+        }
+    }
+
+    fn select<'k>(
+        &self,
+        keys: &'k KeySet,
+        header: &Header<'_>,
+        algorithm: crate::Algorithm,
+        waited: Option<Waiting>,
+    ) -> Result<&'k VerifyingKey, Unverified> {
+        let kid = header.key_id.as_deref();
+        match (keys.select(kid, algorithm), kid, &self.0.keys.0) {
+            (Ok(key), ..) => Ok(key),
+            (Err(VerifyError::KeyUnknown { .. }), Some(kid), Source::Remote(remote)) => {
+                Err(Unverified::NeedsKeys(remote.unknown_key(kid, waited)))
+            }
+            (Err(error), ..) => {
+                if error == VerifyError::KeyAlgorithmMismatch {
+                    self.suspect_stale_key();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A rebuilt auth database with serial ids reuses `kid`s, so a token that does not fit the
+    /// key it names may mean that the key is an old one.
+    fn suspect_stale_key(&self) {
+        if let Source::Remote(remote) = &self.0.keys.0 {
+            remote.bad_signature();
+        }
+    }
+
+    /// Eight hexadecimal digits to correlate log lines of one token in one process.
+    fn fingerprint(&self, token: &str) -> impl fmt::Display + use<C> {
+        let hash = self.0.fingerprints.hash_one(token);
+        format!("{:08x}", hash as u32)
+    }
+}
+
+impl<C> Verifier<C> {
+    /// How the remote key set is doing; `None` for a fixed one.
+    pub fn key_set_status(&self) -> Option<KeySetStatus> {
+        match &self.0.keys.0 {
+            Source::Fixed(_) => None,
+            Source::Remote(remote) => Some(remote.status()),
+        }
+    }
+
+    /// The `realm` of its challenges.
+    pub fn realm(&self) -> &str {
+        &self.0.realm
+    }
+}
+
+/// Why a step did not end with a principal.
+enum Unverified {
+    Refused(VerifyError),
+    NeedsKeys(Lookup),
+}
+
+impl From<VerifyError> for Unverified {
+    fn from(error: VerifyError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl<C> Clone for Verifier<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<C> fmt::Debug for Verifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("policy", &self.0.policy)
+            .field("keys", &self.0.keys)
+            .field("realm", &self.0.realm)
+            .finish_non_exhaustive()
+    }
+}
