@@ -158,17 +158,45 @@ pub(crate) fn token<'h>(mut headers: impl Iterator<Item = &'h [u8]>) -> Result<&
 
 #[cfg(feature = "http")]
 mod headers {
-    use http::HeaderMap;
-    use http::header::AUTHORIZATION;
+    use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+    use http::{HeaderMap, HeaderValue, Response, StatusCode};
     use serde::de::DeserializeOwned;
 
     use super::{Rejection, token};
     use crate::claims::Principal;
-    use crate::keys::refresh::Waiting;
-    use crate::keys::remote::KeyWait;
-    use crate::verifier::{Step, Verifier};
+    #[cfg(feature = "tower")]
+    use crate::keys::{refresh::Waiting, remote::KeyWait};
+    use crate::problem::{PROBLEM_JSON, TraceId};
+    #[cfg(feature = "tower")]
+    use crate::verifier::Step;
+    use crate::verifier::Verifier;
+
+    impl Rejection {
+        /// The whole response: status, challenge or `Retry-After`, problem document. The
+        /// rejection itself is in its extensions.
+        pub fn to_response(&self, realm: &str, trace_id: Option<&TraceId>) -> Response<Vec<u8>> {
+            let mut response = Response::new(self.problem(trace_id).to_json());
+            *response.status_mut() =
+                StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            let challenge = self
+                .www_authenticate(realm)
+                .and_then(|value| HeaderValue::try_from(value).ok());
+            if let Some(challenge) = challenge {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            if let Some(seconds) = self.retry_after_seconds() {
+                headers.insert(RETRY_AFTER, seconds.into());
+            }
+            response.extensions_mut().insert(self.clone());
+            response
+        }
+    }
 
     /// How far an authentication got without waiting.
+    #[cfg(feature = "tower")]
     pub(crate) enum AuthStep<C> {
         Done(Result<Principal<C>, Rejection>),
         Wait(Waiting, KeyWait),

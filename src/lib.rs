@@ -12,12 +12,19 @@ mod bearer;
 mod claims;
 mod clock;
 mod error;
+#[cfg(any(feature = "tower", feature = "poem"))]
+mod gate;
 mod json;
 mod jws;
 mod keys;
 mod policy;
 mod problem;
 mod verifier;
+
+#[cfg(feature = "poem")]
+pub mod poem;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 #[cfg(feature = "service")]
 #[doc(hidden)]

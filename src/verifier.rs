@@ -20,7 +20,7 @@ use crate::jws::{CompactJws, Header, SignatureBuffer};
 use crate::keys::key::VerifyingKey;
 use crate::keys::key_set::KeySet;
 use crate::keys::refresh::Waiting;
-use crate::keys::remote::{KeySetStatus, KeyWait, Lookup, RemoteKeySet};
+use crate::keys::remote::{KeySetStatus, KeyWait, Lookup};
 use crate::keys::{KeySource, Source};
 use crate::policy::Policy;
 
@@ -100,7 +100,7 @@ impl VerifierBuilder {
 
 impl Verifier {
     /// Sets up a verifier with a policy and a source of keys: a [`KeySet`], or a
-    /// [`RemoteKeySet`].
+    /// [`RemoteKeySet`](crate::RemoteKeySet).
     pub fn builder(policy: Policy, keys: impl Into<KeySource>) -> VerifierBuilder {
         VerifierBuilder {
             policy,

@@ -1,0 +1,84 @@
+//! What every adapter does with an authenticated request: let it through with its principal, or
+//! say why not.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+
+use crate::authorization::Requirement;
+use crate::bearer::Rejection;
+use crate::claims::Principal;
+use crate::verifier::Verifier;
+
+/// A verifier, whether anonymous requests may pass, and what principals must hold.
+pub(crate) struct Gate<C> {
+    pub(crate) verifier: Verifier<C>,
+    optional: bool,
+    requirements: Arc<[Requirement]>,
+}
+
+impl<C> Gate<C> {
+    pub(crate) fn new(verifier: Verifier<C>) -> Self {
+        Self {
+            verifier,
+            optional: false,
+            requirements: Arc::default(),
+        }
+    }
+
+    pub(crate) fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    pub(crate) fn require(mut self, requirement: Requirement) -> Self {
+        self.requirements = self
+            .requirements
+            .iter()
+            .cloned()
+            .chain([requirement])
+            .collect();
+        self
+    }
+}
+
+impl<C: Send + Sync + 'static> Gate<C> {
+    /// Puts the principal into the request's extensions if it may pass.
+    pub(crate) fn admit(
+        &self,
+        authenticated: Result<Principal<C>, Rejection>,
+        extensions: &mut Extensions,
+    ) -> Result<(), Rejection> {
+        let principal = match authenticated {
+            Ok(principal) => principal,
+            Err(Rejection::CredentialsMissing) if self.optional => return Ok(()),
+            Err(rejection) => return Err(rejection),
+        };
+        for requirement in &*self.requirements {
+            principal.require(requirement)?;
+        }
+        extensions.insert(principal);
+        Ok(())
+    }
+}
+
+impl<C> Clone for Gate<C> {
+    fn clone(&self) -> Self {
+        Self {
+            verifier: self.verifier.clone(),
+            optional: self.optional,
+            requirements: self.requirements.clone(),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Gate<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("verifier", &self.verifier)
+            .field("optional", &self.optional)
+            .field("requirements", &self.requirements)
+            .finish()
+    }
+}

@@ -1,0 +1,44 @@
+//! Refusals in gRPC's own terms: a client library looks at `grpc-status`, not at the HTTP status.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response};
+
+use crate::bearer::Rejection;
+
+/// Whether a request is a gRPC call.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(CONTENT_TYPE) else {
+        return false;
+    };
+    let content_type = content_type.as_bytes();
+    content_type.starts_with(b"application/grpc")
+        // gRPC-Web is another protocol, with its status in the body.
+        && !content_type.starts_with(b"application/grpc-web")
+}
+
+/// A response that consists of trailers only, which HTTP/2 sends as headers.
+pub(super) fn response(rejection: &Rejection, realm: &str) -> Response<Bytes> {
+    let status = match rejection.status() {
+        403 => "7",  // PERMISSION_DENIED
+        503 => "14", // UNAVAILABLE
+        _ => "16",   // UNAUTHENTICATED
+    };
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static(status));
+    // The messages are fixed texts of printable ASCII without a percent sign: nothing to encode.
+    let message = HeaderValue::from_str(&format!("{}: {rejection}", rejection.code()));
+    if let Ok(message) = message {
+        headers.insert("grpc-message", message);
+    }
+    let challenge = rejection
+        .www_authenticate(realm)
+        .and_then(|value| HeaderValue::from_str(&value).ok());
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    response.extensions_mut().insert(rejection.clone());
+    response
+}
