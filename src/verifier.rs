@@ -123,7 +123,7 @@ impl Verifier {
             Policy::new([origin.clone()], [origin]).map_err(|_| crate::UrlError::Invalid)?;
         Ok(Self::builder(
             policy,
-            RemoteKeySet::new(url.fetcher(false)?, Default::default()),
+            crate::RemoteKeySet::new(url.fetcher(false)?, Default::default()),
         ))
     }
 }

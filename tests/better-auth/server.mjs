@@ -1,0 +1,166 @@
+// A real Better Auth server, so that Keyward is tested against what Better Auth
+// does and not against what we believe it does.
+//
+//   node server.mjs '{"alg":"ES256","audience":"https://api.example.com"}'
+//
+// Every setting is optional, and null or absent means Better Auth's own default:
+//   alg             EdDSA, ES256, ES512, PS256 or RS256
+//   audience        a string or an array of strings
+//   issuer          a string
+//   expirationTime  a span such as "15m"; a number is an absolute `exp`
+//
+// Prints one line of JSON, {"url":"http://127.0.0.1:PORT"}, once it serves; all
+// else goes to stderr. It stops when its stdin ends, and so with the process that
+// started it, however that one ends.
+//
+// Besides Better Auth under /api/auth it answers what only a test may ask:
+//   POST /__test/rotate     the next token is signed by a new key; the old stay published
+//   POST /__test/drop-keys  the keys are gone at once; the next token, or look at the
+//                           key set, makes a new one
+//   POST /__test/sign       claims in, {"token"} out; a null claim is left out
+//   GET  /__test/stats      {"jwksRequests"}: how often the key set was asked for
+
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { json } from "node:stream/consumers";
+import { betterAuth } from "better-auth";
+import { getMigrations } from "better-auth/db/migration";
+import { toNodeHandler } from "better-auth/node";
+import { jwt } from "better-auth/plugins";
+import { SqliteDialect } from "kysely";
+import Database from "libsql";
+
+const ALGORITHMS = ["EdDSA", "ES256", "ES512", "PS256", "RS256"];
+const SETTINGS = ["alg", "audience", "issuer", "expirationTime"];
+
+// For the case that whoever started this holds our stdin open and hangs.
+const LIFETIME_MS = 10 * 60 * 1000;
+
+// Stdout carries the ready line alone, whatever a library logs.
+console.log = console.info = console.debug = console.error;
+
+const settings = readSettings(process.argv[2] ?? "{}");
+stopWithParent();
+
+// Better Auth signs its base URL into the tokens, so the port comes first.
+const server = createServer();
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const url = `http://127.0.0.1:${server.address().port}`;
+
+const auth = createAuth(url, settings);
+await (await getMigrations(auth.options)).runMigrations();
+
+let jwksRequests = 0;
+const handleAuth = toNodeHandler(auth);
+const testRoutes = {
+  "POST /__test/rotate": rotate,
+  "POST /__test/drop-keys": dropKeys,
+  "POST /__test/sign": sign,
+  "GET /__test/stats": () => ({ jwksRequests }),
+};
+
+server.on("request", (request, response) => {
+  const [path] = request.url.split("?");
+  if (path.startsWith("/__test/")) {
+    answerTest(testRoutes[`${request.method} ${path}`], request, response);
+    return;
+  }
+  if (path === "/api/auth/jwks") jwksRequests += 1;
+  handleAuth(request, response);
+});
+
+process.stdout.write(`${JSON.stringify({ url })}\n`);
+
+// A misspelt setting would otherwise test the defaults and pass.
+function readSettings(argument) {
+  const given = JSON.parse(argument);
+  const unknown = Object.keys(given).filter((name) => !SETTINGS.includes(name));
+  if (unknown.length > 0) throw new Error(`unknown settings: ${unknown.join(", ")}`);
+
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  if (set.alg !== undefined && !ALGORITHMS.includes(set.alg)) {
+    throw new Error(`alg is one of ${ALGORITHMS.join(", ")}, not ${set.alg}`);
+  }
+  return set;
+}
+
+function stopWithParent() {
+  // Not "close": /dev/null as stdin ends without it.
+  process.stdin.on("end", () => process.exit(0));
+  process.stdin.resume();
+  setTimeout(() => {
+    console.error(`stopped after ${LIFETIME_MS / 1000} s; is the test hanging?`);
+    process.exit(1);
+  }, LIFETIME_MS);
+}
+
+function createAuth(baseURL, { alg, ...jwtSettings }) {
+  return betterAuth({
+    baseURL,
+    secret: randomBytes(32).toString("hex"),
+    // In memory, so that even a killed server leaves nothing behind. Better Auth
+    // does not recognise a bare libsql database, hence the dialect.
+    database: {
+      dialect: new SqliteDialect({ database: new Database(":memory:") }),
+      type: "sqlite",
+    },
+    emailAndPassword: { enabled: true },
+    plugins: [
+      jwt({
+        jwt: jwtSettings,
+        ...(alg && { jwks: { keyPairConfig: { alg } } }),
+      }),
+    ],
+    // Both follow the environment by default: NODE_ENV=production allows three
+    // sign-ups in ten seconds, and telemetry calls out.
+    rateLimit: { enabled: false },
+    telemetry: { enabled: false },
+  });
+}
+
+async function answerTest(route, request, response) {
+  let status = 200;
+  let body;
+  try {
+    if (route) {
+      body = await route(request);
+    } else {
+      status = 404;
+      body = { error: "no such test route" };
+    }
+  } catch (error) {
+    console.error(error);
+    status = 500;
+    body = { error: String(error) };
+  }
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+// What `rotationInterval` leads to: an expired key stays published for its grace
+// period, and the next signature finds no live key and makes one.
+async function rotate() {
+  const { adapter } = await auth.$context;
+  const update = { expiresAt: new Date(Date.now() - 1000) };
+  return { expired: await adapter.updateMany({ model: "jwks", where: [], update }) };
+}
+
+// What an operator does to a leaked key.
+async function dropKeys() {
+  const { adapter } = await auth.$context;
+  return { dropped: await adapter.deleteMany({ model: "jwks", where: [] }) };
+}
+
+// `signJWT` adds iss, aud and exp but neither of the two claims that a token from
+// /token also has. With them here, a test spoils one claim and no other.
+async function sign(request) {
+  const claims = {
+    sub: "signed-for-tests",
+    iat: Math.floor(Date.now() / 1000),
+    ...(await json(request)),
+  };
+  const payload = Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== null));
+  return auth.api.signJWT({ body: { payload } });
+}
