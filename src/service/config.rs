@@ -1,0 +1,395 @@
+//! Configuration: environment variables, each of them also a command-line flag.
+//!
+//! A value that does not parse stops the start with one line: the variable, what is wrong, and a
+//! correct example. The value itself is not repeated, since a database URL holds a password.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+
+use crate::service::store::DatabaseUrl;
+use crate::{Algorithm, BetterAuthUrl, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier};
+
+/// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
+const MAX_LEEWAY_SECONDS: u64 = 300;
+
+/// The settings of `serve`, as they come in.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArgs {
+    /// The auth server's base URL. Required.
+    #[arg(long, env = "BETTER_AUTH_URL", value_name = "URL")]
+    pub better_auth_url: Option<String>,
+    /// The key set's URL [default: looked for below BETTER_AUTH_URL].
+    #[arg(long, env = "JWKS_URL", value_name = "URL")]
+    pub jwks_url: Option<String>,
+    /// Fetch the key set over plain http from a host that is not this one: true or false
+    /// [default: false].
+    #[arg(long, env = "JWKS_ALLOW_INSECURE_HTTP", value_name = "BOOL")]
+    pub jwks_allow_insecure_http: Option<String>,
+    /// Allowed issuers, comma-separated [default: the origin of BETTER_AUTH_URL].
+    #[arg(long, env = "JWT_ISSUER", value_name = "LIST")]
+    pub jwt_issuer: Option<String>,
+    /// Allowed audiences, comma-separated [default: the origin of BETTER_AUTH_URL].
+    #[arg(long, env = "JWT_AUDIENCE", value_name = "LIST")]
+    pub jwt_audience: Option<String>,
+    /// Allowed algorithms, comma-separated [default: all that Keyward knows].
+    #[arg(long, env = "JWT_ALGORITHMS", value_name = "LIST")]
+    pub jwt_algorithms: Option<String>,
+    /// Accepted clock difference in seconds [default: 30].
+    #[arg(long, env = "JWT_LEEWAY_SECONDS", value_name = "SECONDS")]
+    pub jwt_leeway_seconds: Option<String>,
+    /// Origins that browsers may call from, comma-separated [default: the origin of
+    /// BETTER_AUTH_URL].
+    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "LIST")]
+    pub cors_allowed_origins: Option<String>,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The listen address.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// Logging.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Which database.
+#[derive(Args, Clone, Default)]
+pub struct DatabaseArgs {
+    /// `sqlite:` or `postgres:` [default: sqlite://keyward.db].
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+impl fmt::Debug for DatabaseArgs {
+    /// A database URL holds a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseArgs").finish_non_exhaustive()
+    }
+}
+
+/// Where to listen.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ListenArgs {
+    /// Address and port of the API [default: 127.0.0.1:8000].
+    #[arg(long, env = "LISTEN_ADDR", value_name = "ADDR")]
+    pub listen_addr: Option<String>,
+}
+
+/// What is logged, and how.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LogArgs {
+    /// What is logged, as tracing's filter directives [default: info].
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER")]
+    pub rust_log: Option<String>,
+    /// `text` or `json` [default: text on a terminal, json otherwise].
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// A variable that does not parse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} {problem}; for example {variable}={example}")]
+pub struct ConfigError {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+    /// A value that would do.
+    pub example: &'static str,
+}
+
+/// What `serve` needs beyond the database, the address and the log.
+#[derive(Debug)]
+pub struct ServeConfig {
+    /// What tokens must say.
+    pub policy: Policy,
+    /// Fetches the key set.
+    pub fetcher: HttpFetcher,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+}
+
+impl ServeConfig {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// For the first variable that is missing or does not parse.
+    pub fn from_args(args: &ServeArgs) -> Result<Self, ConfigError> {
+        let base = Variable::new("BETTER_AUTH_URL", "https://app.example.com", &args.better_auth_url);
+        let base = base.required()?.parse_with(|url| BetterAuthUrl::parse(url))?;
+        let origin = base.origin();
+        let listed = |variable: Variable<'_>| variable.list().map(|list| list.unwrap_or(vec![origin.clone()]));
+
+        let issuers = listed(Variable::new("JWT_ISSUER", "https://app.example.com", &args.jwt_issuer))?;
+        let audiences = listed(Variable::new("JWT_AUDIENCE", "https://api.example.com", &args.jwt_audience))?;
+        let algorithms = Variable::new("JWT_ALGORITHMS", "EdDSA,ES256", &args.jwt_algorithms);
+        let leeway = Variable::new("JWT_LEEWAY_SECONDS", "30", &args.jwt_leeway_seconds);
+
+        let mut policy = Policy::new(issuers, audiences).map_err(|error| ConfigError {
+            variable: "JWT_ISSUER",
+            problem: error.to_string(),
+            example: "https://app.example.com",
+        })?;
+        if let Some(names) = algorithms.list()? {
+            let parse = |name: &String| {
+                name.parse::<Algorithm>().map_err(|_| {
+                    let known: Vec<_> = Algorithm::ALL.iter().map(|known| known.name()).collect();
+                    algorithms.error(format!("names an algorithm that is none of {}", known.join(", ")))
+                })
+            };
+            let list = names.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+            policy = policy.algorithms(list).map_err(|error| algorithms.error(error.to_string()))?;
+        }
+        if let Some(leeway) = leeway.optional() {
+            let seconds = leeway.parse_with(|seconds| match seconds.parse::<u64>() {
+                Ok(seconds) if seconds <= MAX_LEEWAY_SECONDS => Ok(seconds),
+                _ => Err(format!("is not a whole number of seconds from 0 to {MAX_LEEWAY_SECONDS}")),
+            })?;
+            policy = policy.leeway(Duration::from_secs(seconds));
+        }
+
+        let insecure = Variable::new("JWKS_ALLOW_INSECURE_HTTP", "false", &args.jwks_allow_insecure_http);
+        let insecure = match insecure.optional() {
+            None => false,
+            Some(value) => value.parse_with(|value| match value {
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => Err("is neither true nor false"),
+            })?,
+        };
+        let jwks = Variable::new("JWKS_URL", "https://app.example.com/api/auth/jwks", &args.jwks_url);
+        let fetcher = match jwks.optional() {
+            Some(url) => url.parse_with(|url| HttpFetcher::new(url, insecure))?,
+            None => base.fetcher(insecure).map_err(|error| ConfigError {
+                variable: "BETTER_AUTH_URL",
+                problem: format!("cannot be fetched keys from: {error}"),
+                example: "https://app.example.com",
+            })?,
+        };
+
+        let cors = Variable::new("CORS_ALLOWED_ORIGINS", "https://app.example.com", &args.cors_allowed_origins);
+        let cors_origins = listed(cors)?;
+        if !cors_origins.iter().all(|origin| is_origin(origin)) {
+            return Err(cors.error(
+                "holds something that is not an origin: scheme, host and port, without a path or a trailing \
+                 slash"
+                    .to_owned(),
+            ));
+        }
+        Ok(Self { policy, fetcher, cors_origins })
+    }
+
+    /// The verifier. Inside a Tokio runtime, it begins to fetch keys at once.
+    pub fn into_verifier(self) -> Verifier {
+        Verifier::builder(self.policy, RemoteKeySet::new(self.fetcher, RefreshOptions::default())).build()
+    }
+}
+
+impl DatabaseArgs {
+    /// The database's URL.
+    ///
+    /// # Errors
+    /// When it is neither `sqlite:` nor `postgres:`, or not a URL.
+    pub fn parse(&self, default: &'static str) -> Result<DatabaseUrl, ConfigError> {
+        let variable = Variable::new("DATABASE_URL", "postgres://user:password@localhost/keyward", &self.database_url);
+        let url = variable.optional().map_or(default, |variable| variable.value);
+        DatabaseUrl::parse(url).map_err(|error| variable.error(error.to_string()))
+    }
+}
+
+impl ListenArgs {
+    /// The address to listen on.
+    ///
+    /// # Errors
+    /// When it is not an IP address and a port.
+    pub fn parse(&self) -> Result<SocketAddr, ConfigError> {
+        let variable = Variable::new("LISTEN_ADDR", "127.0.0.1:8000", &self.listen_addr);
+        let address = variable.optional().map_or(variable.example, |variable| variable.value);
+        address.parse().map_err(|_| variable.error("is not an IP address and a port".to_owned()))
+    }
+}
+
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogArgs {
+    /// The filter and the format.
+    ///
+    /// # Errors
+    /// When either does not parse.
+    pub fn parse(&self, on_a_terminal: bool) -> Result<(EnvFilter, LogFormat), ConfigError> {
+        let filter = Variable::new("RUST_LOG", "info,keyward=debug", &self.rust_log);
+        let directives = filter.optional().map_or("info", |filter| filter.value);
+        let parsed = EnvFilter::builder()
+            .parse(directives)
+            .map_err(|_| filter.error("is not a list of filter directives".to_owned()))?;
+        let format = match Variable::new("LOG_FORMAT", "json", &self.log_format).optional() {
+            None if on_a_terminal => LogFormat::Text,
+            None => LogFormat::Json,
+            Some(format) => format.parse_with(|format| match format {
+                "text" => Ok(LogFormat::Text),
+                "json" => Ok(LogFormat::Json),
+                _ => Err("is neither text nor json"),
+            })?,
+        };
+        Ok((parsed, format))
+    }
+}
+
+/// A variable with what its error needs. One that is empty, as compose files leave it, is unset.
+#[derive(Clone, Copy)]
+struct Variable<'v> {
+    name: &'static str,
+    example: &'static str,
+    value: &'v str,
+}
+
+impl<'v> Variable<'v> {
+    fn new(name: &'static str, example: &'static str, value: &'v Option<String>) -> Self {
+        Self { name, example, value: value.as_deref().unwrap_or_default().trim() }
+    }
+
+    fn optional(self) -> Option<Self> {
+        (!self.value.is_empty()).then_some(self)
+    }
+
+    fn required(self) -> Result<Self, ConfigError> {
+        self.optional().ok_or_else(|| self.error("is not set".to_owned()))
+    }
+
+    fn parse_with<T, E: fmt::Display>(self, parse: impl FnOnce(&'v str) -> Result<T, E>) -> Result<T, ConfigError> {
+        parse(self.value).map_err(|problem| {
+            let problem = problem.to_string();
+            // Library errors describe the value: "not a URL".
+            let verb = if problem.starts_with("is ") { "" } else { "is unusable: " };
+            self.error(format!("{verb}{problem}"))
+        })
+    }
+
+    /// A comma-separated list, if the variable is set.
+    fn list(self) -> Result<Option<Vec<String>>, ConfigError> {
+        let Some(variable) = self.optional() else { return Ok(None) };
+        let entries: Vec<String> = variable.value.split(',').map(|entry| entry.trim().to_owned()).collect();
+        match entries.iter().any(String::is_empty) {
+            true => Err(self.error("holds an empty entry".to_owned())),
+            false => Ok(Some(entries)),
+        }
+    }
+
+    fn error(&self, problem: String) -> ConfigError {
+        ConfigError { variable: self.name, problem, example: self.example }
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> ServeArgs {
+        ServeArgs { better_auth_url: Some("https://App.example.com/".to_owned()), ..Default::default() }
+    }
+
+    fn error(change: impl FnOnce(&mut ServeArgs)) -> String {
+        let mut args = args();
+        change(&mut args);
+        let error = ServeConfig::from_args(&args).err().map(|error| error.to_string());
+        let error = error.unwrap_or_else(|| panic!("accepted: {args:?}"));
+        assert!(!error.contains('\n'), "{error}");
+        error
+    }
+
+    fn set(value: &str) -> Option<String> {
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn the_base_url_alone_is_enough() {
+        let config = ServeConfig::from_args(&args()).unwrap();
+        assert_eq!(config.cors_origins, ["https://app.example.com"]);
+        let policy = format!("{:?}", config.policy);
+        assert!(policy.contains(r#"issuers: ["https://app.example.com"], audiences: ["https://app.example.com"]"#));
+        assert!(format!("{:?}", config.fetcher).contains("https://app.example.com/api/auth/jwks"));
+    }
+
+    #[test]
+    fn each_variable_that_does_not_parse_is_named_with_an_example() {
+        for (error, variable, problem) in [
+            (error(|a| a.better_auth_url = None), "BETTER_AUTH_URL", "is not set"),
+            (error(|a| a.better_auth_url = set(" ")), "BETTER_AUTH_URL", "is not set"),
+            (error(|a| a.better_auth_url = set("app.example.com")), "BETTER_AUTH_URL", "not an absolute"),
+            (error(|a| a.better_auth_url = set("http://app.example.com")), "BETTER_AUTH_URL", "must use https"),
+            (error(|a| a.jwks_url = set("ftp://x")), "JWKS_URL", "not an absolute"),
+            (error(|a| a.jwks_url = set("http://web:3000/jwks")), "JWKS_URL", "must use https"),
+            (error(|a| a.jwt_issuer = set("a,,b")), "JWT_ISSUER", "an empty entry"),
+            (error(|a| a.jwt_audience = set(",")), "JWT_AUDIENCE", "an empty entry"),
+            (error(|a| a.jwt_algorithms = set("EdDSA,HS256")), "JWT_ALGORITHMS", "none of EdDSA, "),
+            (error(|a| a.jwt_leeway_seconds = set("-1")), "JWT_LEEWAY_SECONDS", "from 0 to 300"),
+            (error(|a| a.jwt_leeway_seconds = set("301")), "JWT_LEEWAY_SECONDS", "from 0 to 300"),
+            (error(|a| a.jwks_allow_insecure_http = set("yes")), "JWKS_ALLOW_INSECURE_HTTP", "neither true"),
+            (error(|a| a.cors_allowed_origins = set("*")), "CORS_ALLOWED_ORIGINS", "not an origin"),
+            (error(|a| a.cors_allowed_origins = set("https://a.example/")), "CORS_ALLOWED_ORIGINS", "not an origin"),
+        ] {
+            let starts = error.starts_with(variable);
+            assert!(starts && error.contains(problem) && error.contains(&format!("; for example {variable}=")), "{error}");
+        }
+    }
+
+    #[test]
+    fn internal_and_public_urls_can_differ() {
+        let mut args = args();
+        args.jwks_url = set("http://web:3000/api/auth/jwks");
+        args.jwks_allow_insecure_http = set("true");
+        args.jwt_audience = set("https://api.example.com, https://two.example.com");
+        let config = ServeConfig::from_args(&args).unwrap();
+        assert!(format!("{:?}", config.fetcher).contains("http://web:3000/api/auth/jwks"));
+        assert!(format!("{:?}", config.policy).contains(r#"["https://api.example.com", "https://two.example.com"]"#));
+    }
+
+    #[test]
+    fn the_examples_in_the_messages_are_correct() {
+        let mut args = args();
+        args.jwks_url = set("https://app.example.com/api/auth/jwks");
+        args.jwt_issuer = set("https://app.example.com");
+        args.jwt_algorithms = set("EdDSA,ES256");
+        args.jwt_leeway_seconds = set("30");
+        args.cors_allowed_origins = set("https://app.example.com");
+        assert!(ServeConfig::from_args(&args).is_ok());
+        let log = LogArgs { rust_log: set("info,keyward=debug"), log_format: set("json") };
+        assert_eq!(log.parse(true).unwrap().1, LogFormat::Json);
+    }
+
+    #[test]
+    fn logs_are_text_on_a_terminal_and_json_otherwise() {
+        assert_eq!(LogArgs::default().parse(true).unwrap().1, LogFormat::Text);
+        assert_eq!(LogArgs::default().parse(false).unwrap().1, LogFormat::Json);
+        let bad = LogArgs { rust_log: set("info,a=b=c"), log_format: None };
+        assert!(bad.parse(true).unwrap_err().to_string().starts_with("RUST_LOG "));
+        let bad = LogArgs { rust_log: None, log_format: set("xml") };
+        assert!(bad.parse(true).unwrap_err().to_string().starts_with("LOG_FORMAT "));
+    }
+
+    #[test]
+    fn a_database_url_that_does_not_parse_is_not_repeated() {
+        let args = DatabaseArgs { database_url: set("mysql://user:hunter2@host/db") };
+        let error = args.parse("sqlite://keyward.db").unwrap_err().to_string();
+        assert!(error.starts_with("DATABASE_URL ") && !error.contains("hunter2"), "{error}");
+        assert!(!format!("{args:?}").contains("hunter2"));
+    }
+}
