@@ -1,5 +1,7 @@
 //! An auth server as a key set sees it: a fetcher that answers what the test tells it to.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
