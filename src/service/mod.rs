@@ -1,4 +1,3 @@
 //! The `keyward` service: what the binary runs. Not a public API of the crate.
 
-pub mod server;
 pub mod store;

@@ -1,0 +1,66 @@
+//! What can go wrong with the database, as its callers need to know it.
+
+use sqlx::migrate::MigrateError;
+
+/// The database failed. Messages hold no parameter of a statement.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It does not answer, is full, or is read-only: trying again later may help.
+    #[error("the database is not available")]
+    Unavailable(#[source] Option<sqlx::Error>),
+    /// Anything else: a fault of this program or of the schema.
+    #[error("the database refused a statement")]
+    Failed(#[source] sqlx::Error),
+    /// A migration failed.
+    #[error("the database could not be migrated")]
+    Migration(#[source] MigrateError),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match is_unavailable(&error) {
+            true => Self::Unavailable(Some(error)),
+            false => Self::Failed(error),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) if is_unavailable(&error) => {
+                Self::Unavailable(Some(error))
+            }
+            error => Self::Migration(error),
+        }
+    }
+}
+
+fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            match error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+                // The low byte is the primary code (https://sqlite.org/rescode.html): BUSY, LOCKED,
+                // READONLY, IOERR, FULL, CANTOPEN.
+                Some(_) => code
+                    .parse::<u32>()
+                    .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)),
+                // SQLSTATE classes: connection, insufficient resources, operator intervention
+                // (which includes the statement time-out and a server that starts or stops), and
+                // a read-only transaction.
+                None => ["08", "53", "57", "25006"]
+                    .iter()
+                    .any(|class| code.starts_with(class)),
+            }
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs all of Keyward's checks. Installs what they need first and says what it installs:
+#   - PostgreSQL's server binaries, from Debian's packages, if there are none;
+#   - the npm packages of tests/better-auth, a real Better Auth server, into its node_modules.
+# Servers are started by the tests themselves, on loopback, and stopped by them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+need() {
+    command -v "$1" >/dev/null || { echo "tests/run.sh: $1 is not installed; $2" >&2; exit 1; }
+}
+need cargo "see https://rustup.rs"
+need node "Node.js 20 or newer is needed"
+need npm "it comes with Node.js"
+
+have_postgres() {
+    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+if ! have_postgres; then
+    step "installing PostgreSQL (apt-get install postgresql)"
+    as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql
+    have_postgres || { echo "tests/run.sh: PostgreSQL is still not there" >&2; exit 1; }
+fi
+
+step "installing Better Auth (npm ci in tests/better-auth)"
+npm ci --prefix tests/better-auth --no-audit --no-fund --loglevel=error
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+
+step "formatting"
+cargo fmt --all --check
+
+step "lints: everything, then each feature alone"
+cargo clippy --locked --all-targets -- -D warnings
+for feature in "" remote http tower poem testing; do
+    echo "features: ${feature:-none}"
+    cargo clippy --locked --quiet --no-default-features --features "$feature" --lib -- -D warnings
+done
+
+step "what library users pay for: no poem, sqlx or tonic without features"
+if tree=$(cargo tree --locked --no-default-features -e normal --prefix none | grep -E '^(poem|poem-openapi|sqlx[a-z-]*|tonic|hyper|reqwest) '); then
+    echo "$tree" >&2
+    exit 1
+fi
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+step "tests"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test --locked --no-fail-fast 2>&1 | tee "$log"
+
+step "what ran"
+count() { grep -cE "^test $1.* \.\.\. ok$" "$log" || true; }
+passed=$(grep -cE '^test .* \.\.\. ok$' "$log" || true)
+ignored=$(grep -cE '^test .* \.\.\. ignored' "$log" || true)
+better_auth=$(count better_auth::)
+postgres=$(count postgres::)
+echo "against a real Better Auth: $better_auth"
+echo "against a real PostgreSQL:  $postgres"
+echo "in all: $passed passed, $ignored skipped"
+if [ "$better_auth" -eq 0 ] || [ "$postgres" -eq 0 ] || [ "$ignored" -ne 0 ]; then
+    echo "tests/run.sh: tests that should have run did not" >&2
+    exit 1
+fi
