@@ -1,3 +1,8 @@
 //! The `keyward` service: what the binary runs. Not a public API of the crate.
 
+pub mod config;
+pub mod dev_issuer;
+pub mod http;
+pub mod server;
 pub mod store;
+pub mod telemetry;
