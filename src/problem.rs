@@ -25,6 +25,12 @@ impl TraceId {
         valid.then(|| Self(hex.into()))
     }
 
+    /// A new one.
+    #[cfg(feature = "service")]
+    pub(crate) fn random() -> Self {
+        Self(format!("{:032x}", fastrand::u128(1..)).into())
+    }
+
     /// The 32 digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -12,7 +12,9 @@ use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use crate::service::store::DatabaseUrl;
-use crate::{Algorithm, BetterAuthUrl, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier};
+use crate::{
+    Algorithm, BetterAuthUrl, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier,
+};
 
 /// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
 const MAX_LEEWAY_SECONDS: u64 = 300;
@@ -120,13 +122,31 @@ impl ServeConfig {
     /// # Errors
     /// For the first variable that is missing or does not parse.
     pub fn from_args(args: &ServeArgs) -> Result<Self, ConfigError> {
-        let base = Variable::new("BETTER_AUTH_URL", "https://app.example.com", &args.better_auth_url);
-        let base = base.required()?.parse_with(|url| BetterAuthUrl::parse(url))?;
+        let base = Variable::new(
+            "BETTER_AUTH_URL",
+            "https://app.example.com",
+            &args.better_auth_url,
+        );
+        let base = base
+            .required()?
+            .parse_with(|url| BetterAuthUrl::parse(url))?;
         let origin = base.origin();
-        let listed = |variable: Variable<'_>| variable.list().map(|list| list.unwrap_or(vec![origin.clone()]));
+        let listed = |variable: Variable<'_>| {
+            variable
+                .list()
+                .map(|list| list.unwrap_or(vec![origin.clone()]))
+        };
 
-        let issuers = listed(Variable::new("JWT_ISSUER", "https://app.example.com", &args.jwt_issuer))?;
-        let audiences = listed(Variable::new("JWT_AUDIENCE", "https://api.example.com", &args.jwt_audience))?;
+        let issuers = listed(Variable::new(
+            "JWT_ISSUER",
+            "https://app.example.com",
+            &args.jwt_issuer,
+        ))?;
+        let audiences = listed(Variable::new(
+            "JWT_AUDIENCE",
+            "https://api.example.com",
+            &args.jwt_audience,
+        ))?;
         let algorithms = Variable::new("JWT_ALGORITHMS", "EdDSA,ES256", &args.jwt_algorithms);
         let leeway = Variable::new("JWT_LEEWAY_SECONDS", "30", &args.jwt_leeway_seconds);
 
@@ -139,21 +159,32 @@ impl ServeConfig {
             let parse = |name: &String| {
                 name.parse::<Algorithm>().map_err(|_| {
                     let known: Vec<_> = Algorithm::ALL.iter().map(|known| known.name()).collect();
-                    algorithms.error(format!("names an algorithm that is none of {}", known.join(", ")))
+                    algorithms.error(format!(
+                        "names an algorithm that is none of {}",
+                        known.join(", ")
+                    ))
                 })
             };
             let list = names.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-            policy = policy.algorithms(list).map_err(|error| algorithms.error(error.to_string()))?;
+            policy = policy
+                .algorithms(list)
+                .map_err(|error| algorithms.error(error.to_string()))?;
         }
         if let Some(leeway) = leeway.optional() {
             let seconds = leeway.parse_with(|seconds| match seconds.parse::<u64>() {
                 Ok(seconds) if seconds <= MAX_LEEWAY_SECONDS => Ok(seconds),
-                _ => Err(format!("is not a whole number of seconds from 0 to {MAX_LEEWAY_SECONDS}")),
+                _ => Err(format!(
+                    "is not a whole number of seconds from 0 to {MAX_LEEWAY_SECONDS}"
+                )),
             })?;
             policy = policy.leeway(Duration::from_secs(seconds));
         }
 
-        let insecure = Variable::new("JWKS_ALLOW_INSECURE_HTTP", "false", &args.jwks_allow_insecure_http);
+        let insecure = Variable::new(
+            "JWKS_ALLOW_INSECURE_HTTP",
+            "false",
+            &args.jwks_allow_insecure_http,
+        );
         let insecure = match insecure.optional() {
             None => false,
             Some(value) => value.parse_with(|value| match value {
@@ -162,7 +193,11 @@ impl ServeConfig {
                 _ => Err("is neither true nor false"),
             })?,
         };
-        let jwks = Variable::new("JWKS_URL", "https://app.example.com/api/auth/jwks", &args.jwks_url);
+        let jwks = Variable::new(
+            "JWKS_URL",
+            "https://app.example.com/api/auth/jwks",
+            &args.jwks_url,
+        );
         let fetcher = match jwks.optional() {
             Some(url) => url.parse_with(|url| HttpFetcher::new(url, insecure))?,
             None => base.fetcher(insecure).map_err(|error| ConfigError {
@@ -172,7 +207,11 @@ impl ServeConfig {
             })?,
         };
 
-        let cors = Variable::new("CORS_ALLOWED_ORIGINS", "https://app.example.com", &args.cors_allowed_origins);
+        let cors = Variable::new(
+            "CORS_ALLOWED_ORIGINS",
+            "https://app.example.com",
+            &args.cors_allowed_origins,
+        );
         let cors_origins = listed(cors)?;
         if !cors_origins.iter().all(|origin| is_origin(origin)) {
             return Err(cors.error(
@@ -181,12 +220,20 @@ impl ServeConfig {
                     .to_owned(),
             ));
         }
-        Ok(Self { policy, fetcher, cors_origins })
+        Ok(Self {
+            policy,
+            fetcher,
+            cors_origins,
+        })
     }
 
     /// The verifier. Inside a Tokio runtime, it begins to fetch keys at once.
     pub fn into_verifier(self) -> Verifier {
-        Verifier::builder(self.policy, RemoteKeySet::new(self.fetcher, RefreshOptions::default())).build()
+        Verifier::builder(
+            self.policy,
+            RemoteKeySet::new(self.fetcher, RefreshOptions::default()),
+        )
+        .build()
     }
 }
 
@@ -196,8 +243,14 @@ impl DatabaseArgs {
     /// # Errors
     /// When it is neither `sqlite:` nor `postgres:`, or not a URL.
     pub fn parse(&self, default: &'static str) -> Result<DatabaseUrl, ConfigError> {
-        let variable = Variable::new("DATABASE_URL", "postgres://user:password@localhost/keyward", &self.database_url);
-        let url = variable.optional().map_or(default, |variable| variable.value);
+        let variable = Variable::new(
+            "DATABASE_URL",
+            "postgres://user:password@localhost/keyward",
+            &self.database_url,
+        );
+        let url = variable
+            .optional()
+            .map_or(default, |variable| variable.value);
         DatabaseUrl::parse(url).map_err(|error| variable.error(error.to_string()))
     }
 }
@@ -209,8 +262,12 @@ impl ListenArgs {
     /// When it is not an IP address and a port.
     pub fn parse(&self) -> Result<SocketAddr, ConfigError> {
         let variable = Variable::new("LISTEN_ADDR", "127.0.0.1:8000", &self.listen_addr);
-        let address = variable.optional().map_or(variable.example, |variable| variable.value);
-        address.parse().map_err(|_| variable.error("is not an IP address and a port".to_owned()))
+        let address = variable
+            .optional()
+            .map_or(variable.example, |variable| variable.value);
+        address
+            .parse()
+            .map_err(|_| variable.error("is not an IP address and a port".to_owned()))
     }
 }
 
@@ -257,7 +314,11 @@ struct Variable<'v> {
 
 impl<'v> Variable<'v> {
     fn new(name: &'static str, example: &'static str, value: &'v Option<String>) -> Self {
-        Self { name, example, value: value.as_deref().unwrap_or_default().trim() }
+        Self {
+            name,
+            example,
+            value: value.as_deref().unwrap_or_default().trim(),
+        }
     }
 
     fn optional(self) -> Option<Self> {
@@ -265,22 +326,36 @@ impl<'v> Variable<'v> {
     }
 
     fn required(self) -> Result<Self, ConfigError> {
-        self.optional().ok_or_else(|| self.error("is not set".to_owned()))
+        self.optional()
+            .ok_or_else(|| self.error("is not set".to_owned()))
     }
 
-    fn parse_with<T, E: fmt::Display>(self, parse: impl FnOnce(&'v str) -> Result<T, E>) -> Result<T, ConfigError> {
+    fn parse_with<T, E: fmt::Display>(
+        self,
+        parse: impl FnOnce(&'v str) -> Result<T, E>,
+    ) -> Result<T, ConfigError> {
         parse(self.value).map_err(|problem| {
             let problem = problem.to_string();
             // Library errors describe the value: "not a URL".
-            let verb = if problem.starts_with("is ") { "" } else { "is unusable: " };
+            let verb = if problem.starts_with("is ") {
+                ""
+            } else {
+                "is unusable: "
+            };
             self.error(format!("{verb}{problem}"))
         })
     }
 
     /// A comma-separated list, if the variable is set.
     fn list(self) -> Result<Option<Vec<String>>, ConfigError> {
-        let Some(variable) = self.optional() else { return Ok(None) };
-        let entries: Vec<String> = variable.value.split(',').map(|entry| entry.trim().to_owned()).collect();
+        let Some(variable) = self.optional() else {
+            return Ok(None);
+        };
+        let entries: Vec<String> = variable
+            .value
+            .split(',')
+            .map(|entry| entry.trim().to_owned())
+            .collect();
         match entries.iter().any(String::is_empty) {
             true => Err(self.error("holds an empty entry".to_owned())),
             false => Ok(Some(entries)),
@@ -288,7 +363,11 @@ impl<'v> Variable<'v> {
     }
 
     fn error(&self, problem: String) -> ConfigError {
-        ConfigError { variable: self.name, problem, example: self.example }
+        ConfigError {
+            variable: self.name,
+            problem,
+            example: self.example,
+        }
     }
 }
 
@@ -303,13 +382,18 @@ mod tests {
     use super::*;
 
     fn args() -> ServeArgs {
-        ServeArgs { better_auth_url: Some("https://App.example.com/".to_owned()), ..Default::default() }
+        ServeArgs {
+            better_auth_url: Some("https://App.example.com/".to_owned()),
+            ..Default::default()
+        }
     }
 
     fn error(change: impl FnOnce(&mut ServeArgs)) -> String {
         let mut args = args();
         change(&mut args);
-        let error = ServeConfig::from_args(&args).err().map(|error| error.to_string());
+        let error = ServeConfig::from_args(&args)
+            .err()
+            .map(|error| error.to_string());
         let error = error.unwrap_or_else(|| panic!("accepted: {args:?}"));
         assert!(!error.contains('\n'), "{error}");
         error
@@ -324,30 +408,93 @@ mod tests {
         let config = ServeConfig::from_args(&args()).unwrap();
         assert_eq!(config.cors_origins, ["https://app.example.com"]);
         let policy = format!("{:?}", config.policy);
-        assert!(policy.contains(r#"issuers: ["https://app.example.com"], audiences: ["https://app.example.com"]"#));
+        assert!(policy.contains(
+            r#"issuers: ["https://app.example.com"], audiences: ["https://app.example.com"]"#
+        ));
         assert!(format!("{:?}", config.fetcher).contains("https://app.example.com/api/auth/jwks"));
     }
 
     #[test]
     fn each_variable_that_does_not_parse_is_named_with_an_example() {
         for (error, variable, problem) in [
-            (error(|a| a.better_auth_url = None), "BETTER_AUTH_URL", "is not set"),
-            (error(|a| a.better_auth_url = set(" ")), "BETTER_AUTH_URL", "is not set"),
-            (error(|a| a.better_auth_url = set("app.example.com")), "BETTER_AUTH_URL", "not an absolute"),
-            (error(|a| a.better_auth_url = set("http://app.example.com")), "BETTER_AUTH_URL", "must use https"),
-            (error(|a| a.jwks_url = set("ftp://x")), "JWKS_URL", "not an absolute"),
-            (error(|a| a.jwks_url = set("http://web:3000/jwks")), "JWKS_URL", "must use https"),
-            (error(|a| a.jwt_issuer = set("a,,b")), "JWT_ISSUER", "an empty entry"),
-            (error(|a| a.jwt_audience = set(",")), "JWT_AUDIENCE", "an empty entry"),
-            (error(|a| a.jwt_algorithms = set("EdDSA,HS256")), "JWT_ALGORITHMS", "none of EdDSA, "),
-            (error(|a| a.jwt_leeway_seconds = set("-1")), "JWT_LEEWAY_SECONDS", "from 0 to 300"),
-            (error(|a| a.jwt_leeway_seconds = set("301")), "JWT_LEEWAY_SECONDS", "from 0 to 300"),
-            (error(|a| a.jwks_allow_insecure_http = set("yes")), "JWKS_ALLOW_INSECURE_HTTP", "neither true"),
-            (error(|a| a.cors_allowed_origins = set("*")), "CORS_ALLOWED_ORIGINS", "not an origin"),
-            (error(|a| a.cors_allowed_origins = set("https://a.example/")), "CORS_ALLOWED_ORIGINS", "not an origin"),
+            (
+                error(|a| a.better_auth_url = None),
+                "BETTER_AUTH_URL",
+                "is not set",
+            ),
+            (
+                error(|a| a.better_auth_url = set(" ")),
+                "BETTER_AUTH_URL",
+                "is not set",
+            ),
+            (
+                error(|a| a.better_auth_url = set("app.example.com")),
+                "BETTER_AUTH_URL",
+                "not an absolute",
+            ),
+            (
+                error(|a| a.better_auth_url = set("http://app.example.com")),
+                "BETTER_AUTH_URL",
+                "must use https",
+            ),
+            (
+                error(|a| a.jwks_url = set("ftp://x")),
+                "JWKS_URL",
+                "not an absolute",
+            ),
+            (
+                error(|a| a.jwks_url = set("http://web:3000/jwks")),
+                "JWKS_URL",
+                "must use https",
+            ),
+            (
+                error(|a| a.jwt_issuer = set("a,,b")),
+                "JWT_ISSUER",
+                "an empty entry",
+            ),
+            (
+                error(|a| a.jwt_audience = set(",")),
+                "JWT_AUDIENCE",
+                "an empty entry",
+            ),
+            (
+                error(|a| a.jwt_algorithms = set("EdDSA,HS256")),
+                "JWT_ALGORITHMS",
+                "none of EdDSA, ",
+            ),
+            (
+                error(|a| a.jwt_leeway_seconds = set("-1")),
+                "JWT_LEEWAY_SECONDS",
+                "from 0 to 300",
+            ),
+            (
+                error(|a| a.jwt_leeway_seconds = set("301")),
+                "JWT_LEEWAY_SECONDS",
+                "from 0 to 300",
+            ),
+            (
+                error(|a| a.jwks_allow_insecure_http = set("yes")),
+                "JWKS_ALLOW_INSECURE_HTTP",
+                "neither true",
+            ),
+            (
+                error(|a| a.cors_allowed_origins = set("*")),
+                "CORS_ALLOWED_ORIGINS",
+                "not an origin",
+            ),
+            (
+                error(|a| a.cors_allowed_origins = set("https://a.example/")),
+                "CORS_ALLOWED_ORIGINS",
+                "not an origin",
+            ),
         ] {
             let starts = error.starts_with(variable);
-            assert!(starts && error.contains(problem) && error.contains(&format!("; for example {variable}=")), "{error}");
+            assert!(
+                starts
+                    && error.contains(problem)
+                    && error.contains(&format!("; for example {variable}=")),
+                "{error}"
+            );
         }
     }
 
@@ -359,7 +506,10 @@ mod tests {
         args.jwt_audience = set("https://api.example.com, https://two.example.com");
         let config = ServeConfig::from_args(&args).unwrap();
         assert!(format!("{:?}", config.fetcher).contains("http://web:3000/api/auth/jwks"));
-        assert!(format!("{:?}", config.policy).contains(r#"["https://api.example.com", "https://two.example.com"]"#));
+        assert!(
+            format!("{:?}", config.policy)
+                .contains(r#"["https://api.example.com", "https://two.example.com"]"#)
+        );
     }
 
     #[test]
@@ -371,7 +521,10 @@ mod tests {
         args.jwt_leeway_seconds = set("30");
         args.cors_allowed_origins = set("https://app.example.com");
         assert!(ServeConfig::from_args(&args).is_ok());
-        let log = LogArgs { rust_log: set("info,keyward=debug"), log_format: set("json") };
+        let log = LogArgs {
+            rust_log: set("info,keyward=debug"),
+            log_format: set("json"),
+        };
         assert_eq!(log.parse(true).unwrap().1, LogFormat::Json);
     }
 
@@ -379,17 +532,38 @@ mod tests {
     fn logs_are_text_on_a_terminal_and_json_otherwise() {
         assert_eq!(LogArgs::default().parse(true).unwrap().1, LogFormat::Text);
         assert_eq!(LogArgs::default().parse(false).unwrap().1, LogFormat::Json);
-        let bad = LogArgs { rust_log: set("info,a=b=c"), log_format: None };
-        assert!(bad.parse(true).unwrap_err().to_string().starts_with("RUST_LOG "));
-        let bad = LogArgs { rust_log: None, log_format: set("xml") };
-        assert!(bad.parse(true).unwrap_err().to_string().starts_with("LOG_FORMAT "));
+        let bad = LogArgs {
+            rust_log: set("info,a=b=c"),
+            log_format: None,
+        };
+        assert!(
+            bad.parse(true)
+                .unwrap_err()
+                .to_string()
+                .starts_with("RUST_LOG ")
+        );
+        let bad = LogArgs {
+            rust_log: None,
+            log_format: set("xml"),
+        };
+        assert!(
+            bad.parse(true)
+                .unwrap_err()
+                .to_string()
+                .starts_with("LOG_FORMAT ")
+        );
     }
 
     #[test]
     fn a_database_url_that_does_not_parse_is_not_repeated() {
-        let args = DatabaseArgs { database_url: set("mysql://user:hunter2@host/db") };
+        let args = DatabaseArgs {
+            database_url: set("mysql://user:hunter2@host/db"),
+        };
         let error = args.parse("sqlite://keyward.db").unwrap_err().to_string();
-        assert!(error.starts_with("DATABASE_URL ") && !error.contains("hunter2"), "{error}");
+        assert!(
+            error.starts_with("DATABASE_URL ") && !error.contains("hunter2"),
+            "{error}"
+        );
         assert!(!format!("{args:?}").contains("hunter2"));
     }
 }

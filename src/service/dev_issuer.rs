@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use poem::http::StatusCode;
 use poem::http::header::{CONTENT_TYPE, HOST};
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, web::Data};
+use poem::{
+    Endpoint, EndpointExt, IntoResponse, Request, Response, Route, get, handler, web::Data,
+};
 use tokio::net::TcpListener;
 
 use crate::testing::TestIssuer;
@@ -38,7 +40,10 @@ impl DevIssuer {
         }
         let listener = TcpListener::bind(address).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        Ok(Self { listener, issuer: Arc::new(TestIssuer::new(url)) })
+        Ok(Self {
+            listener,
+            issuer: Arc::new(TestIssuer::new(url)),
+        })
     }
 
     /// Its base URL, issuer and audience.
@@ -60,11 +65,21 @@ impl DevIssuer {
 
 /// A web page that a browser has open can have its own host name resolve to this machine (DNS
 /// rebinding) and would then read tokens as its own. Its requests still name that host.
-async fn only_loopback_hosts<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
-    let host = request.header(HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+async fn only_loopback_hosts<E: Endpoint>(
+    endpoint: Arc<E>,
+    request: Request,
+) -> poem::Result<Response> {
+    let host = request.header(HOST).or_else(|| {
+        request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str())
+    });
     let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
     match name {
-        Some("localhost" | "127.0.0.1" | "[::1]") => Ok(endpoint.call(request).await?.into_response()),
+        Some("localhost" | "127.0.0.1" | "[::1]") => {
+            Ok(endpoint.call(request).await?.into_response())
+        }
         _ => Ok(problem(StatusCode::MISDIRECTED_REQUEST)),
     }
 }
@@ -80,18 +95,36 @@ fn token(Data(issuer): Data<&Arc<TestIssuer>>, request: &Request) -> Response {
         .uri()
         .query()
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("user=")))
-        .filter(|user| !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
+        .filter(|user| {
+            !user.is_empty()
+                && user
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        })
         .unwrap_or(DEFAULT_USER);
-    json(serde_json::json!({ "token": issuer.token(user) }).to_string().into_bytes())
+    json(
+        serde_json::json!({ "token": issuer.token(user) })
+            .to_string()
+            .into_bytes(),
+    )
 }
 
 fn json(body: Vec<u8>) -> Response {
-    Response::builder().header(CONTENT_TYPE, "application/json").body(body)
+    Response::builder()
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
 }
 
 fn problem(status: StatusCode) -> Response {
-    let problem = Problem::new(status.as_u16(), "dev_issuer_error", "The development issuer refuses this");
-    Response::builder().status(status).content_type(PROBLEM_JSON).body(problem.to_json())
+    let problem = Problem::new(
+        status.as_u16(),
+        "dev_issuer_error",
+        "The development issuer refuses this",
+    );
+    Response::builder()
+        .status(status)
+        .content_type(PROBLEM_JSON)
+        .body(problem.to_json())
 }
 
 #[cfg(test)]
@@ -108,7 +141,9 @@ mod tests {
 
     #[tokio::test]
     async fn it_answers_only_requests_addressed_to_this_machine() {
-        let issuer = DevIssuer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let issuer = DevIssuer::bind("127.0.0.1:0".parse().unwrap())
+            .await
+            .unwrap();
         let client = poem::test::TestClient::new(issuer.into_parts().1);
         for (host, status) in [
             ("localhost:3000", 200),
@@ -123,7 +158,11 @@ mod tests {
                 assert_eq!(response.0.status().as_u16(), status, "{host} {path}");
             }
         }
-        let response = client.get("/elsewhere").header("host", "localhost").send().await;
+        let response = client
+            .get("/elsewhere")
+            .header("host", "localhost")
+            .send()
+            .await;
         assert_eq!(response.0.status(), StatusCode::NOT_FOUND);
     }
 }

@@ -1,4 +1,9 @@
 //! The `keyward` service: what the binary runs. Not a public API of the crate.
 
 pub mod api;
+pub mod config;
+pub mod dev_issuer;
+pub mod http;
+pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -13,11 +13,18 @@ use super::config::{ConfigError, LogArgs, LogFormat};
 pub fn init(args: &LogArgs) -> Result<(), ConfigError> {
     let on_a_terminal = io::stderr().is_terminal();
     let (filter, format) = args.parse(on_a_terminal)?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(on_a_terminal);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(on_a_terminal);
     // A subscriber that is already there, in a test, stays.
     let _ = match format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init(),
     };
     Ok(())
 }

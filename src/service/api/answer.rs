@@ -1,7 +1,6 @@
 //! JSON answers. poem-openapi's own payload documents itself as `application/json; charset=utf-8`,
 //! which no client's table of media types knows.
 
-use poem::http::header::CACHE_CONTROL;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
@@ -28,8 +27,6 @@ impl<T: ToJSON> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         Response::builder()
             .content_type(Self::CONTENT_TYPE)
-            // What the API answers is one user's, or true for this moment only.
-            .header(CACHE_CONTROL, "no-store")
             .body(Body::from(self.0.to_json_string()))
     }
 }

@@ -6,7 +6,6 @@
 //! 3. A member that stands twice or is not known is refused, and no value is coerced.
 //! 4. All faults are reported at once, each with its pointer.
 
-use std::error::Error;
 use std::fmt;
 
 use poem::error::ReadBodyError;
@@ -112,28 +111,15 @@ fn check_media_type(request: &Request, accepted: &[&str]) -> Result<(), ApiError
         .any(|accepted| accepted.eq_ignore_ascii_case(media_type));
     match known && types.next().is_none() && !encoded {
         true => Ok(()),
-        false => Err(ApiError::media_type_unsupported(accepted)),
+        false => Err(ApiError::unsupported_media_type(accepted)),
     }
 }
 
-/// A limit further out shows itself as an I/O error with the limit's own error inside.
 fn unreadable(error: &ReadBodyError) -> ApiError {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        let io = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        let too_large = matches!(error.downcast_ref(), Some(ReadBodyError::PayloadTooLarge))
-            || error.is::<http_body_util::LengthLimitError>();
-        if too_large {
-            return ApiError::body_too_large();
-        }
-        cause = match io {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
+    match error {
+        ReadBodyError::PayloadTooLarge => ApiError::payload_too_large(),
+        _ => ApiError::new(&BODY_MALFORMED, "the body could not be read to its end"),
     }
-    ApiError::new(&BODY_MALFORMED, "the body could not be read to its end")
 }
 
 fn parse<T: Object>(bytes: &[u8]) -> Result<T, ApiError> {

@@ -47,13 +47,13 @@ kinds! {
     CURSOR_INVALID: 400 "cursor_invalid" "The cursor is not valid";
     ID_INVALID: 400 "id_invalid" "The id is not valid";
     IF_MATCH_INVALID: 400 "if_match_invalid" "The If-Match header is malformed";
-    REQUEST_INVALID: 400 "request_invalid" "The request is not valid";
+    BAD_REQUEST: 400 "bad_request" "Malformed request";
     NOT_FOUND: 404 "not_found" "Not found";
     TASK_NOT_FOUND: 404 "task_not_found" "Task not found";
     METHOD_NOT_ALLOWED: 405 "method_not_allowed" "Method not allowed";
     PRECONDITION_FAILED: 412 "precondition_failed" "The task has changed";
-    BODY_TOO_LARGE: 413 "body_too_large" "The body is too large";
-    MEDIA_TYPE_UNSUPPORTED: 415 "media_type_unsupported" "The media type is not supported";
+    PAYLOAD_TOO_LARGE: 413 "payload_too_large" "Request body too large";
+    UNSUPPORTED_MEDIA_TYPE: 415 "unsupported_media_type" "Unsupported media type";
     INTERNAL_ERROR: 500 "internal_error" "Internal error";
     DATABASE_UNAVAILABLE: 503 "database_unavailable" "Database unavailable";
     NOT_READY: 503 "not_ready" "Not ready";
@@ -150,14 +150,14 @@ impl ApiError {
     }
 
     /// The body is over the limit.
-    pub fn body_too_large() -> Self {
-        Self::new(&BODY_TOO_LARGE, "the body is longer than 65536 bytes")
+    pub fn payload_too_large() -> Self {
+        Self::new(&PAYLOAD_TOO_LARGE, "the body is longer than 65536 bytes")
     }
 
     /// The body is of no media type that the operation takes.
-    pub fn media_type_unsupported(accepted: &[&str]) -> Self {
+    pub fn unsupported_media_type(accepted: &[&str]) -> Self {
         let detail = format!("the body must be {}, not compressed", accepted.join(" or "));
-        Self::new(&MEDIA_TYPE_UNSUPPORTED, detail)
+        Self::new(&UNSUPPORTED_MEDIA_TYPE, detail)
     }
 
     /// Adds a header to the answer.

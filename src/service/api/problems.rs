@@ -3,7 +3,7 @@
 use poem::http::StatusCode;
 use poem::{Endpoint, IntoResponse, Request, Response, Result};
 
-use super::error::{ApiError, NOT_FOUND, REQUEST_INVALID};
+use super::error::{ApiError, BAD_REQUEST, NOT_FOUND};
 use crate::problem::TraceId;
 
 /// Answers errors instead of passing them on. The answer names the trace that the request's
@@ -46,7 +46,7 @@ fn translate(error: &poem::Error) -> ApiError {
                 status = status.as_u16(),
                 "an error without a kind of its own"
             );
-            ApiError::new(&REQUEST_INVALID, "the request could not be read")
+            ApiError::new(&BAD_REQUEST, "the request could not be read")
         }
         _ => ApiError::internal(error),
     }
@@ -64,7 +64,7 @@ mod tests {
             (
                 BadRequest(std::io::Error::other("secret")),
                 400,
-                "request_invalid",
+                "bad_request",
             ),
             (
                 InternalServerError(std::io::Error::other("secret")),

@@ -38,12 +38,15 @@ const REJECTIONS: &[&str] = &[
     "user_required",
 ];
 
+/// The codes of the edge, beside those that it shares with the API.
+const EDGE: &[&str] = &["request_refused", "timed_out"];
+
 /// All of them, in alphabetical order.
 pub fn all() -> Vec<&'static str> {
     let mut codes: Vec<_> = KINDS
         .iter()
         .map(|kind| kind.code)
-        .chain(REJECTIONS.iter().copied())
+        .chain(REJECTIONS.iter().chain(EDGE).copied())
         .collect();
     codes.sort_unstable();
     codes
@@ -70,6 +73,22 @@ mod tests {
         codes.extend(codes_in(include_str!("../../../authorization.rs")));
         codes.sort_unstable();
         assert_eq!(REJECTIONS, codes);
+    }
+
+    #[test]
+    fn every_code_of_the_edge_is_listed() {
+        let source = include_str!("../../http/edge.rs");
+        let function = source.split("fn error_response(").nth(1).unwrap();
+        let function = function.split("Problem::new").next().unwrap();
+        let codes = function
+            .split("=> (\"")
+            .skip(1)
+            .map(|text| text.split('"').next().unwrap());
+        let codes: Vec<_> = codes.collect();
+        assert!(codes.len() > 5, "{codes:?}");
+        for code in codes {
+            assert!(all().contains(&code), "{code}");
+        }
     }
 
     #[test]

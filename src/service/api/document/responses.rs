@@ -130,7 +130,7 @@ fn errors_of(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)>
         errors.push(("412", "PreconditionFailed"));
     }
     if has_body {
-        errors.extend([("413", "BodyTooLarge"), ("415", "MediaTypeUnsupported")]);
+        errors.extend([("413", "PayloadTooLarge"), ("415", "UnsupportedMediaType")]);
     }
     if operation["operationId"] == "getReadiness" {
         errors.push(("503", "NotReady"));
@@ -172,14 +172,14 @@ fn shared() -> Vec<Shared> {
             &error(ApiError::precondition_failed()),
         ),
         Shared::new(
-            "BodyTooLarge",
+            "PayloadTooLarge",
             "The body is longer than 64 KiB.",
-            &error(ApiError::body_too_large()),
+            &error(ApiError::payload_too_large()),
         ),
         Shared::new(
-            "MediaTypeUnsupported",
+            "UnsupportedMediaType",
             "The body's media type is not one that the operation takes, or the body is compressed.",
-            &error(ApiError::media_type_unsupported(patch_types)),
+            &error(ApiError::unsupported_media_type(patch_types)),
         ),
         Shared::new(
             "InternalError",

@@ -1,0 +1,242 @@
+//! The edge of the service: what every request and every response gets.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
+    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+use super::limited_body::{LimitedBody, TooLarge};
+use super::{REQUEST_ID, ResponseBody, TRACEPARENT};
+use crate::{PROBLEM_JSON, Problem, Rejection, TraceId};
+
+#[derive(Clone, Copy)]
+pub(super) struct EdgeLayer {
+    pub(super) max_body_len: usize,
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = Edge<S>;
+
+    fn layer(&self, inner: S) -> Edge<S> {
+        Edge {
+            inner,
+            max_body_len: self.max_body_len,
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Edge<S> {
+    inner: S,
+    max_body_len: usize,
+}
+
+impl<S, B, R> Service<Request<B>> for Edge<S>
+where
+    S: Service<Request<LimitedBody<B>>, Response = Response<R>, Error = Infallible>,
+    S::Future: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let began = Instant::now();
+        let trace_id = trace_id(request.headers());
+        request.extensions_mut().insert(trace_id.clone());
+        // Neither path nor query: they may hold what is nobody's business.
+        let span = tracing::info_span!("http_request", %trace_id, method = %request.method());
+
+        let too_large = TooLarge::default();
+        let answer = match request.body().size_hint().lower() > self.max_body_len as u64 {
+            true => None,
+            false => {
+                let limit = self.max_body_len;
+                let body = |body| LimitedBody::new(body, limit, too_large.clone());
+                let _entered = span.enter();
+                Some(self.inner.call(request.map(body)))
+            }
+        };
+        let finish = async move {
+            let response = match answer {
+                Some(answer) => answer
+                    .await?
+                    .map(|body| ResponseBody::new(body.map_err(Into::into))),
+                None => error_response(StatusCode::PAYLOAD_TOO_LARGE, HeaderMap::new(), &trace_id),
+            };
+            let response = match too_large.happened() {
+                true => error_response(StatusCode::PAYLOAD_TOO_LARGE, HeaderMap::new(), &trace_id),
+                false => as_problem(response, &trace_id),
+            };
+            log(&response, began);
+            Ok(finished(response, &trace_id))
+        };
+        Box::pin(finish.instrument(span))
+    }
+}
+
+/// The trace of the caller (W3C Trace Context §3.2), or a new one.
+fn trace_id(headers: &HeaderMap) -> TraceId {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let callers = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(traceparent_trace_id),
+        _ => None,
+    };
+    callers.unwrap_or_else(TraceId::random)
+}
+
+/// `version "-" trace-id "-" parent-id "-" flags`. Later versions may append more.
+fn traceparent_trace_id(value: &str) -> Option<TraceId> {
+    let mut parts = value.split('-');
+    let (version, trace, parent, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len| {
+        text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let known = version == "00" && parts.next().is_none();
+    let later = hex(version, 2) && version != "00" && version != "ff";
+    let valid =
+        (known || later) && hex(parent, 16) && parent.bytes().any(|b| b != b'0') && hex(flags, 2);
+    TraceId::from_hex(trace).filter(|_| valid)
+}
+
+/// An error that is not a problem document yet becomes one.
+fn as_problem(response: Response<ResponseBody>, trace_id: &TraceId) -> Response<ResponseBody> {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == PROBLEM_JSON);
+    if !(status.is_client_error() || status.is_server_error()) || is_problem {
+        return response;
+    }
+    let (parts, _) = response.into_parts();
+    let mut problem = error_response(status, parts.headers, trace_id);
+    *problem.extensions_mut() = parts.extensions;
+    problem
+}
+
+fn error_response(
+    status: StatusCode,
+    mut headers: HeaderMap,
+    trace_id: &TraceId,
+) -> Response<ResponseBody> {
+    let (code, title) = match status.as_u16() {
+        400 => ("bad_request", "Malformed request"),
+        404 => ("not_found", "Not found"),
+        405 => ("method_not_allowed", "Method not allowed"),
+        413 => ("payload_too_large", "Request body too large"),
+        415 => ("unsupported_media_type", "Unsupported media type"),
+        503 => ("timed_out", "Not answered in time"),
+        400..=499 => ("request_refused", "Request refused"),
+        _ => ("internal_error", "Internal error"),
+    };
+    let problem = Problem::new(status.as_u16(), code, title).with_trace_id(Some(trace_id));
+    // What described the old body.
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers
+            .entry(RETRY_AFTER)
+            .or_insert(HeaderValue::from_static("1"));
+    }
+    let body = Full::new(Bytes::from(problem.to_json())).map_err(|never| match never {});
+    let mut response = Response::new(ResponseBody::new(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn finished(mut response: Response<ResponseBody>, trace_id: &TraceId) -> Response<ResponseBody> {
+    const DEFAULTS: [(HeaderName, HeaderValue); 3] = [
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(value);
+    }
+    if let Ok(id) = HeaderValue::from_str(trace_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// One line a request: at `debug` for what went well, so that a busy service's log stays small.
+fn log(response: &Response<ResponseBody>, began: Instant) {
+    let status = response.status().as_u16();
+    let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
+    let code = response
+        .extensions()
+        .get::<Rejection>()
+        .map(Rejection::code);
+    match status {
+        500.. => tracing::error!(status, code, milliseconds, "request failed"),
+        400..=499 => tracing::info!(status, code, milliseconds, "request refused"),
+        _ => tracing::debug!(status, milliseconds, "request answered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_trace_is_continued_only_if_its_header_is_valid() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let id = |value: &str| traceparent_trace_id(value).map(|id| id.to_string());
+        for valid in [
+            format!("00-{trace}-00f067aa0ba902b7-01"),
+            format!("00-{trace}-00f067aa0ba902b7-00"),
+            format!("01-{trace}-00f067aa0ba902b7-01-more"),
+        ] {
+            assert_eq!(id(&valid).as_deref(), Some(trace), "{valid}");
+        }
+        for invalid in [
+            String::new(),
+            trace.to_owned(),
+            format!("00-{trace}-00f067aa0ba902b7"),
+            format!("00-{trace}-00f067aa0ba902b7-01-more"),
+            format!("ff-{trace}-00f067aa0ba902b7-01"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
+        ] {
+            assert_eq!(id(&invalid), None, "{invalid}");
+        }
+        let mut headers = HeaderMap::new();
+        let first = trace_id(&headers);
+        assert_ne!(first, trace_id(&headers));
+        for _ in 0..2 {
+            headers.append(
+                TRACEPARENT,
+                format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap(),
+            );
+        }
+        assert_ne!(trace_id(&headers).as_str(), trace, "two headers are none");
+    }
+}
