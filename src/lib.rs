@@ -47,5 +47,5 @@ pub use keys::key_set::{KeyOutcome, KeySet, KeySetError};
 pub use keys::refresh::RefreshOptions;
 pub use keys::remote::{KeySetStatus, RefreshError, RemoteKeySet};
 pub use policy::{Policy, PolicyError};
-pub use problem::{PROBLEM_JSON, Problem, TraceId};
+pub use problem::{PROBLEM_JSON, Problem, TraceId, Violation};
 pub use verifier::{Verifier, VerifierBuilder};

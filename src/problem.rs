@@ -43,6 +43,46 @@ impl fmt::Display for TraceId {
     }
 }
 
+/// One fault of a request with several, each at its own place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Violation {
+    /// Where in the body: a JSON Pointer (RFC 6901), empty for the whole document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<Cow<'static, str>>,
+    /// Which parameter, for a fault outside the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<Cow<'static, str>>,
+    /// The rule that is broken. Never holds the offending value.
+    pub detail: Cow<'static, str>,
+}
+
+impl Violation {
+    /// A fault in the body, at a JSON Pointer.
+    pub fn in_body(
+        pointer: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            pointer: Some(pointer.into()),
+            parameter: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// A fault in a parameter.
+    pub fn in_parameter(
+        name: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            pointer: None,
+            parameter: Some(name.into()),
+            detail: detail.into(),
+        }
+    }
+}
+
 /// A problem document.
 ///
 /// ```
@@ -71,6 +111,9 @@ pub struct Problem {
     /// The trace to look for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+    /// The faults one by one, for a machine to place them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Violation>,
 }
 
 impl Problem {
@@ -83,6 +126,7 @@ impl Problem {
             detail: Cow::Borrowed(""),
             code,
             trace_id: None,
+            errors: Vec::new(),
         }
     }
 
@@ -97,6 +141,13 @@ impl Problem {
     #[must_use]
     pub fn with_trace_id(mut self, trace_id: Option<&TraceId>) -> Self {
         self.trace_id = trace_id.map(|id| id.as_str().to_owned());
+        self
+    }
+
+    /// Lists the faults one by one.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<Violation>) -> Self {
+        self.errors = errors;
         self
     }
 
@@ -137,6 +188,21 @@ mod tests {
         assert_eq!(
             json,
             r#"{"type":"urn:keyward:problem:internal_error","title":"Internal error","status":500,"code":"internal_error"}"#
+        );
+    }
+    #[test]
+    fn violations_are_listed_by_pointer_or_parameter() {
+        let problem = Problem::new(400, "c", "t").with_errors(vec![
+            Violation::in_body("/title", "must be a string"),
+            Violation::in_parameter("limit", "must be a number"),
+        ]);
+        let json: serde_json::Value = serde_json::from_slice(&problem.to_json()).unwrap();
+        assert_eq!(
+            json["errors"],
+            serde_json::json!([
+                {"pointer": "/title", "detail": "must be a string"},
+                {"parameter": "limit", "detail": "must be a number"},
+            ])
         );
     }
 }

@@ -1,5 +1,6 @@
 //! The `keyward` service: what the binary runs. Not a public API of the crate.
 
+pub mod api;
 pub mod config;
 pub mod dev_issuer;
 pub mod http;
