@@ -21,6 +21,10 @@ const DEFAULT_MAX_TOKEN_LEN: usize = 16 * 1024;
 /// keys and differ in nothing else that is sure to be checked.
 const DEFAULT_TOKEN_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
+/// In bytes: the 255 characters of OpenID Connect Core §2 at their longest in UTF-8. What is keyed
+/// by a subject, a database index for example, has limits too.
+const MAX_SUBJECT_LEN: usize = 4 * 255;
+
 /// The year 5138. A later time is one in milliseconds.
 const FIRST_IMPLAUSIBLE_TIME: f64 = 100_000_000_000.0;
 
@@ -41,7 +45,8 @@ pub enum PolicyError {
 
 /// What a token must say to be accepted.
 ///
-/// Issuer, audience, `exp` and a non-empty `sub` are always demanded. Issuers and audiences are
+/// Issuer, audience, `exp` and a `sub` of 1 to 1020 bytes without control characters are always
+/// demanded. Issuers and audiences are
 /// compared as exact strings: `https://app.example.com/` is not `https://app.example.com`.
 ///
 /// ```
@@ -223,7 +228,10 @@ impl Policy {
         }
 
         let subject = text(Claim::Subject, raw.sub)?;
-        if subject.is_empty() {
+        if subject.is_empty()
+            || subject.len() > MAX_SUBJECT_LEN
+            || subject.contains(char::is_control)
+        {
             return Err(VerifyError::ClaimInvalid(Claim::Subject));
         }
         if raw.required_missing {
@@ -404,6 +412,7 @@ mod tests {
     fn each_claim_is_checked_and_names_its_own_reason() {
         use Claim::*;
         use VerifyError::*;
+        let long_subject = format!(r#""sub":"{}""#, "x".repeat(MAX_SUBJECT_LEN + 1));
         let table = [
             // The member, and why it is refused.
             (r#""iss""#, ClaimMissing(Issuer)),
@@ -427,6 +436,8 @@ mod tests {
             (r#""sub""#, ClaimMissing(Subject)),
             (r#""sub":7"#, ClaimInvalid(Subject)),
             (r#""sub":"""#, ClaimInvalid(Subject)),
+            (r#""sub":"a\u0000""#, ClaimInvalid(Subject)),
+            (&long_subject, ClaimInvalid(Subject)),
             (r#""exp""#, ClaimMissing(ExpirationTime)),
             (r#""exp":"1795460000""#, ClaimInvalid(ExpirationTime)),
             (r#""exp":null"#, ClaimInvalid(ExpirationTime)),

@@ -295,8 +295,10 @@ async fn serve_api(
     cors_origins: Vec<String>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let mut options = HttpOptions::default();
-    options.cors_origins = cors_origins;
+    let options = HttpOptions {
+        cors_origins,
+        ..HttpOptions::default()
+    };
     let app = api::app(ApiState {
         verifier,
         store: store.clone(),

@@ -127,9 +127,7 @@ impl ServeConfig {
             "https://app.example.com",
             &args.better_auth_url,
         );
-        let base = base
-            .required()?
-            .parse_with(|url| BetterAuthUrl::parse(url))?;
+        let base = base.required()?.parse_with(BetterAuthUrl::parse)?;
         let origin = base.origin();
         let listed = |variable: Variable<'_>| {
             variable

@@ -149,7 +149,7 @@ fn error_response(
         413 => ("payload_too_large", "Request body too large"),
         415 => ("unsupported_media_type", "Unsupported media type"),
         503 => ("timed_out", "Not answered in time"),
-        400..=499 => ("request_refused", "Request refused"),
+        status if status < 500 => ("request_refused", "Request refused"),
         _ => ("internal_error", "Internal error"),
     };
     let problem = Problem::new(status.as_u16(), code, title).with_trace_id(Some(trace_id));

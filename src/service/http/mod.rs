@@ -1,10 +1,10 @@
 //! What stands between the accept loop and the Poem app, outermost first:
 //!
 //! 1. CORS, so that refusals can be read by browsers too.
-//! 2. [`edge`]: trace id, log line, body limit, security headers; every error a problem document.
+//! 2. `edge`: trace id, log line, body limit, security headers; every error a problem document.
 //! 3. A panic becomes a 500.
 //! 4. A time limit.
-//! 5. [`poem_service`]: the app as a Tower service.
+//! 5. `poem_service`: the app as a Tower service.
 
 mod edge;
 mod limited_body;
