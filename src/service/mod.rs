@@ -1,6 +1,7 @@
 //! The `keyward` service: what the binary runs. Not a public API of the crate.
 
 pub mod api;
+pub mod commands;
 pub mod config;
 pub mod dev_issuer;
 pub mod http;

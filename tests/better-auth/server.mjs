@@ -8,6 +8,7 @@
 //   audience        a string or an array of strings
 //   issuer          a string
 //   expirationTime  a span such as "15m"; a number is an absolute `exp`
+//   port            the port to listen on, instead of a free one
 //
 // Prints one line of JSON, {"url":"http://127.0.0.1:PORT"}, once it serves; all
 // else goes to stderr. It stops when its stdin ends, and so with the process that
@@ -32,7 +33,7 @@ import { SqliteDialect } from "kysely";
 import Database from "libsql";
 
 const ALGORITHMS = ["EdDSA", "ES256", "ES512", "PS256", "RS256"];
-const SETTINGS = ["alg", "audience", "issuer", "expirationTime"];
+const SETTINGS = ["alg", "audience", "issuer", "expirationTime", "port"];
 
 // For the case that whoever started this holds our stdin open and hangs.
 const LIFETIME_MS = 10 * 60 * 1000;
@@ -45,7 +46,7 @@ stopWithParent();
 
 // Better Auth signs its base URL into the tokens, so the port comes first.
 const server = createServer();
-server.listen(0, "127.0.0.1");
+server.listen(settings.port ?? 0, "127.0.0.1");
 await once(server, "listening");
 const url = `http://127.0.0.1:${server.address().port}`;
 

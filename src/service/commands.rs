@@ -1,0 +1,348 @@
+//! The commands of the `keyward` binary.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::api::{self, ApiState};
+use super::config::{ConfigError, DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig};
+use super::dev_issuer::DevIssuer;
+use super::http::{HttpOptions, PoemService, install_panic_hook, stack};
+use super::server::{ServerLimits, serve, shutdown_signal};
+use super::store::{StoreError, TaskStore};
+use super::telemetry;
+use crate::{BetterAuthUrl, Policy, RefreshOptions, RemoteKeySet, Verifier};
+
+const DATABASE: &str = "sqlite://keyward.db";
+/// Not the one of `serve`: what is tried out is not what is kept.
+const DEV_DATABASE: &str = "sqlite://keyward-dev.db";
+/// Where Next.js listens in development.
+const DEV_ORIGINS: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"];
+
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Verifies Better Auth tokens in front of a typed task API.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API.
+    Serve(Box<ServeArgs>),
+    /// Serve the API for development: on this machine only, with an issuer of its own that hands a
+    /// token to whoever asks, and an embedded database.
+    Dev(DevArgs),
+    /// Write the API's OpenAPI document.
+    Openapi(OpenapiArgs),
+    /// Apply the database's migrations.
+    Migrate(MigrateArgs),
+    /// Ask a running service how it is; the exit code tells.
+    Healthcheck(HealthcheckArgs),
+}
+
+#[derive(Args, Debug)]
+struct DevArgs {
+    /// Address and port of the issuer; a loopback address.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001")]
+    issuer_addr: SocketAddr,
+    #[command(flatten)]
+    listen: ListenArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Args, Debug)]
+struct OpenapiArgs {
+    /// The file to write, or - for standard output.
+    #[arg(long, default_value = "openapi/openapi.json")]
+    output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Args, Debug)]
+struct HealthcheckArgs {
+    /// Ask whether it can serve requests (/readyz) instead of whether it lives (/healthz).
+    #[arg(long)]
+    ready: bool,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+/// Why a command failed, in one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// A variable is missing or does not parse.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database failed.
+    #[error("{}", chain(.0))]
+    Store(#[from] StoreError),
+    /// An address could not be bound.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// A file could not be written.
+    #[error("cannot write {}: {}", .0.display(), .1)]
+    Write(PathBuf, io::Error),
+    /// The service is not well, or not there.
+    #[error("{0}")]
+    Unhealthy(String),
+    /// `dev` was to listen where others could reach it.
+    #[error(
+        "dev listens on loopback addresses only, and {0} is none: its issuer hands out tokens to anybody"
+    )]
+    NotLoopback(SocketAddr),
+    /// Something of the operating system's.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// The key set's URL, or the HTTP client.
+    #[error(transparent)]
+    Url(#[from] crate::UrlError),
+    /// The policy.
+    #[error(transparent)]
+    Policy(#[from] crate::PolicyError),
+}
+
+impl Cli {
+    /// Runs the command until it is done.
+    ///
+    /// # Errors
+    /// For the one line to print.
+    pub async fn run(self) -> Result<(), CommandError> {
+        match self.command {
+            Command::Serve(args) => run_serve(&args).await,
+            Command::Dev(args) => run_dev(&args).await,
+            Command::Openapi(args) => run_openapi(&args),
+            Command::Migrate(args) => run_migrate(&args).await,
+            Command::Healthcheck(args) => run_healthcheck(&args).await,
+        }
+    }
+}
+
+async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
+    let config = ServeConfig::from_args(args)?;
+    let address = args.listen.parse()?;
+    telemetry::init(&args.log)?;
+    install_panic_hook();
+    let store = open(&args.database, DATABASE).await?;
+    let listener = bind(address).await?;
+    let shutdown = shutdown_signal()?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let cors_origins = config.cors_origins.clone();
+    serve_api(
+        listener,
+        config.into_verifier(),
+        store,
+        cors_origins,
+        shutdown,
+    )
+    .await;
+    Ok(())
+}
+
+async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
+    let address = args.listen.parse()?;
+    for address in [address, args.issuer_addr] {
+        if !address.ip().is_loopback() {
+            return Err(CommandError::NotLoopback(address));
+        }
+    }
+    telemetry::init(&args.log)?;
+    install_panic_hook();
+    let store = open(&args.database, DEV_DATABASE).await?;
+    let issuer = DevIssuer::bind(args.issuer_addr)
+        .await
+        .map_err(|error| CommandError::Listen(args.issuer_addr, error))?;
+    let listener = bind(address).await?;
+    let shutdown = shutdown_signal()?;
+    print!("{}", dev_greeting(listener.local_addr()?, issuer.url()));
+
+    let policy = Policy::new([issuer.url()], [issuer.url()])?;
+    let fetcher = BetterAuthUrl::parse(issuer.url())?.fetcher(false)?;
+    let verifier = Verifier::builder(
+        policy,
+        RemoteKeySet::new(fetcher, RefreshOptions::default()),
+    )
+    .build();
+
+    let (stop, stopped) = watch::channel(());
+    let (issuer_listener, issuer_app) = issuer.into_parts();
+    let until_stopped = |mut stopped: watch::Receiver<()>| async move {
+        // The sender's drop is the signal.
+        let _ = stopped.changed().await;
+    };
+    let issuer_server = serve(
+        issuer_listener,
+        PoemService::new(issuer_app),
+        ServerLimits::default(),
+        until_stopped(stopped.clone()),
+    );
+    let origins = DEV_ORIGINS.map(str::to_owned).to_vec();
+    let api_server = serve_api(listener, verifier, store, origins, until_stopped(stopped));
+    let signal = async move {
+        shutdown.await;
+        drop(stop);
+    };
+    tokio::join!(issuer_server, api_server, signal);
+    Ok(())
+}
+
+fn dev_greeting(api: SocketAddr, issuer: &str) -> String {
+    format!(
+        r#"Keyward runs for development, reachable from this machine only.
+
+  API         http://{api}
+  Swagger UI  http://{api}/docs
+  Issuer      {issuer} (a token for whoever asks; ?user=NAME for another user)
+
+Get a token and call the API with it:
+
+  curl -s http://{api}/api/me -H "Authorization: Bearer $(curl -s {issuer}/api/auth/token | cut -d'"' -f4)"
+
+"#
+    )
+}
+
+async fn run_migrate(args: &MigrateArgs) -> Result<(), CommandError> {
+    telemetry::init(&args.log)?;
+    let store = open(&args.database, DATABASE).await?;
+    store.close().await;
+    println!("the database has all migrations");
+    Ok(())
+}
+
+fn run_openapi(args: &OpenapiArgs) -> Result<(), CommandError> {
+    let document = api::to_text(&api::document());
+    if args.output.as_os_str() == "-" {
+        print!("{document}");
+        return Ok(());
+    }
+    let write = || {
+        if let Some(directory) = args.output.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        std::fs::write(&args.output, document)
+    };
+    write().map_err(|error| CommandError::Write(args.output.clone(), error))
+}
+
+async fn run_healthcheck(args: &HealthcheckArgs) -> Result<(), CommandError> {
+    let mut address = args.listen.parse()?;
+    // "Every address" is one to listen on, not one to call.
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let path = if args.ready { "readyz" } else { "healthz" };
+    let url = format!("http://{address}/{path}");
+    let unhealthy = |reason: String| CommandError::Unhealthy(format!("{url}: {reason}"));
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(HEALTHCHECK_TIMEOUT)
+        .build()
+        .map_err(|error| unhealthy(chain(&error)))?;
+    let response = client
+        .get(&url)
+        .send()
+        .await
+        .map_err(|error| unhealthy(chain(&error.without_url())))?;
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(unhealthy(format!("status {status}"))),
+    }
+}
+
+/// Opens the database and brings it up to date.
+async fn open(args: &DatabaseArgs, default: &'static str) -> Result<TaskStore, CommandError> {
+    let store = TaskStore::connect(&args.parse(default)?).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| CommandError::Listen(address, error))
+}
+
+async fn serve_api(
+    listener: TcpListener,
+    verifier: Verifier,
+    store: TaskStore,
+    cors_origins: Vec<String>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut options = HttpOptions::default();
+    options.cors_origins = cors_origins;
+    let app = api::app(ApiState {
+        verifier,
+        store: store.clone(),
+    });
+    let report = serve(
+        listener,
+        stack(app, &options),
+        ServerLimits::default(),
+        shutdown,
+    )
+    .await;
+    tracing::info!(
+        finished = report.finished,
+        aborted = report.aborted,
+        "stopped"
+    );
+    store.close().await;
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_greeting_has_a_curl_that_can_be_pasted() {
+        let greeting = dev_greeting("127.0.0.1:8000".parse().unwrap(), "http://127.0.0.1:8001");
+        assert!(greeting.contains("http://127.0.0.1:8000/docs"));
+        assert!(greeting.contains("curl -s http://127.0.0.1:8000/api/me -H \"Authorization: Bearer $(curl -s http://127.0.0.1:8001/api/auth/token"));
+    }
+}
