@@ -22,7 +22,9 @@ pub struct Task {
     /// Whether it is done.
     pub completed: bool,
     /// Counts the changes. In double quotes it is the task's entity tag, for `If-Match`.
-    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
+    // A promise to languages whose numbers are doubles. Just below 2^53, serde_json would not
+    // read back the float that poem-openapi writes.
+    #[oai(validator(minimum(value = "1"), maximum(value = "9000000000000000")))]
     pub revision: i64,
     /// When it was made, in UTC, always with six digits of a second.
     #[oai(serialize_with = "timestamp")]
