@@ -28,6 +28,8 @@ impl Parameter for Cursor {
 
     fn schema() -> MetaSchema {
         MetaSchema {
+            // 16 bytes; the last character carries two bits of them.
+            pattern: Some("^[A-Za-z0-9_-]{21}[AQgw]$".to_owned()),
             example: Some("AZqyw9Tlf2CKGyw9Tl9gcQ".into()),
             ..MetaSchema::new("string")
         }

@@ -8,6 +8,10 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::error::{ApiError, IF_MATCH_INVALID};
 use crate::service::store::RevisionCondition;
 
+/// What `If-Match` may be, for the document. Empty elements of the list, which a recipient must
+/// bear with, are not offered.
+const PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
+
 /// The entity tag of a task: its revision in quotes.
 pub fn entity_tag(revision: i64) -> String {
     format!("\"{revision}\"")
@@ -70,6 +74,7 @@ impl<'a> ApiExtractor<'a> for IfMatch {
 
     fn param_schema_ref() -> Option<MetaSchemaRef> {
         Some(MetaSchemaRef::Inline(Box::new(MetaSchema {
+            pattern: Some(PATTERN.to_owned()),
             example: Some("\"3\"".into()),
             ..MetaSchema::new("string")
         })))
