@@ -43,6 +43,12 @@ impl fmt::Display for TraceId {
     }
 }
 
+/// The code of a problem document, in the extensions of the response that carries it, for the log
+/// line of an outer layer.
+#[cfg(feature = "service")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProblemCode(pub(crate) &'static str);
+
 /// One fault of a request with several, each at its own place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use poem::http::{HeaderMap, HeaderValue, StatusCode};
 use poem::{Body, Response};
 use serde_json::{Map, Value};
 
-use crate::problem::{PROBLEM_JSON, Problem, TraceId, Violation};
+use crate::problem::{PROBLEM_JSON, Problem, ProblemCode, TraceId, Violation};
 use crate::service::store::StoreError;
 
 /// A kind of problem: what is the same for every occurrence.
@@ -202,6 +202,9 @@ impl ApiError {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+            .extensions_mut()
+            .insert(ProblemCode(self.0.problem.code));
         response
     }
 }

@@ -4,7 +4,7 @@ use poem::http::StatusCode;
 use poem::{Endpoint, IntoResponse, Request, Response, Result};
 
 use super::error::{ApiError, BAD_REQUEST, NOT_FOUND};
-use crate::problem::TraceId;
+use crate::problem::{ProblemCode, TraceId};
 
 /// Answers errors instead of passing them on. The answer names the trace that the request's
 /// extensions name.
@@ -31,6 +31,9 @@ fn answer(error: poem::Error, trace_id: Option<&TraceId>) -> Response {
     };
     // The route's pattern and the operation's id travel in the error's extensions.
     let mut response = error.into_response();
+    if let Some(code) = problem.extensions().get::<ProblemCode>() {
+        response.extensions_mut().insert(*code);
+    }
     response.set_status(problem.status());
     *response.headers_mut() = problem.headers().clone();
     response.set_body(problem.into_body());

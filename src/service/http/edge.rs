@@ -20,6 +20,7 @@ use tracing::Instrument;
 
 use super::limited_body::{LimitedBody, TooLarge};
 use super::{REQUEST_ID, ResponseBody, TRACEPARENT};
+use crate::problem::ProblemCode;
 use crate::{PROBLEM_JSON, Problem, Rejection, TraceId};
 
 #[derive(Clone, Copy)]
@@ -132,9 +133,7 @@ fn as_problem(response: Response<ResponseBody>, trace_id: &TraceId) -> Response<
         return response;
     }
     let (parts, _) = response.into_parts();
-    let mut problem = error_response(status, parts.headers, trace_id);
-    *problem.extensions_mut() = parts.extensions;
-    problem
+    error_response(status, parts.headers, trace_id)
 }
 
 fn error_response(
@@ -167,6 +166,7 @@ fn error_response(
     let mut response = Response::new(ResponseBody::new(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    response.extensions_mut().insert(ProblemCode(code));
     response
 }
 
@@ -190,10 +190,11 @@ fn finished(mut response: Response<ResponseBody>, trace_id: &TraceId) -> Respons
 fn log(response: &Response<ResponseBody>, began: Instant) {
     let status = response.status().as_u16();
     let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
-    let code = response
-        .extensions()
-        .get::<Rejection>()
-        .map(Rejection::code);
+    let extensions = response.extensions();
+    let code = match extensions.get::<Rejection>() {
+        Some(rejection) => Some(rejection.code()),
+        None => extensions.get::<ProblemCode>().map(|code| code.0),
+    };
     match status {
         500.. => tracing::error!(status, code, milliseconds, "request failed"),
         400..=499 => tracing::info!(status, code, milliseconds, "request refused"),

@@ -32,6 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use super::api::MAX_BODY_BYTES;
 use edge::EdgeLayer;
 
 /// The body of every response.
@@ -58,7 +59,7 @@ impl Default for HttpOptions {
         Self {
             cors_origins: Vec::new(),
             request_timeout: Duration::from_secs(30),
-            max_body_len: 64 * 1024,
+            max_body_len: MAX_BODY_BYTES,
         }
     }
 }
