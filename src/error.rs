@@ -186,6 +186,6 @@ fn unknown_key_hint(refreshed: &bool) -> &'static str {
             ", not even after a refresh; a Better Auth server with more than 100 rows in its jwks table \
              signs with a key that it does not publish"
         }
-        false => ", which was refreshed only moments ago",
+        false => "",
     }
 }

@@ -125,6 +125,7 @@
 mod algorithm;
 mod authorization;
 mod bearer;
+mod claim_set;
 mod claims;
 mod clock;
 mod error;

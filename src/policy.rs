@@ -1,14 +1,14 @@
 //! What a token must say to be accepted, and the checks in the order they are made.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::claim_set::{ClaimSet, text, time, words};
 use crate::claims::Claims;
 use crate::clock::{from_unix_seconds, unix_seconds};
 use crate::error::{Claim, VerifyError};
-use crate::json::{self, Value};
+use crate::json::Value;
 
 /// 30 seconds of clock difference between auth server and service.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
@@ -24,9 +24,6 @@ const DEFAULT_TOKEN_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 /// In bytes: the 255 characters of OpenID Connect Core §2 at their longest in UTF-8. What is keyed
 /// by a subject, a database index for example, has limits too.
 const MAX_SUBJECT_LEN: usize = 4 * 255;
-
-/// The year 5138. A later time is one in milliseconds.
-const FIRST_IMPLAUSIBLE_TIME: f64 = 100_000_000_000.0;
 
 /// A policy without an issuer or without an audience would accept tokens made for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +179,7 @@ impl Policy {
         payload: &[u8],
         now: SystemTime,
     ) -> Result<Claims, VerifyError> {
-        let raw = RawClaims::parse(payload, &self.required_claims)?;
+        let raw = ClaimSet::parse(payload, &self.required_claims)?;
         let now = unix_seconds(now);
 
         // RFC 9449 §7.2, RFC 8705 §3: a bearer proves no possession of the key in `cnf`.
@@ -262,94 +259,6 @@ fn bare_type(token_type: &str) -> &str {
     match token_type.get(..12) {
         Some(prefix) if prefix.eq_ignore_ascii_case("application/") => &token_type[12..],
         _ => token_type,
-    }
-}
-
-/// The claims Keyward reads, before any is checked.
-#[derive(Default)]
-struct RawClaims<'p> {
-    iss: Option<Value<'p>>,
-    sub: Option<Value<'p>>,
-    aud: Option<Value<'p>>,
-    exp: Option<Value<'p>>,
-    nbf: Option<Value<'p>>,
-    iat: Option<Value<'p>>,
-    scope: Option<Value<'p>>,
-    role: Option<Value<'p>>,
-    client_id: Option<Cow<'p, str>>,
-    azp: Option<Cow<'p, str>>,
-    sender_constrained: bool,
-    required_missing: bool,
-}
-
-impl<'p> RawClaims<'p> {
-    fn parse(payload: &'p [u8], required: &[Box<str>]) -> Result<Self, VerifyError> {
-        let mut raw = Self::default();
-        let mut required_found = 0;
-        json::object(payload, |name, value| {
-            // Names are unique in a payload that passes, so each is counted once.
-            required_found += required
-                .iter()
-                .filter(|required| ***required == *name)
-                .count();
-            match &*name {
-                "iss" => raw.iss = Some(value),
-                "sub" => raw.sub = Some(value),
-                "aud" => raw.aud = Some(value),
-                "exp" => raw.exp = Some(value),
-                "nbf" => raw.nbf = Some(value),
-                "iat" => raw.iat = Some(value),
-                "scope" => raw.scope = Some(value),
-                "role" => raw.role = Some(value),
-                "client_id" => raw.client_id = value.into_text(),
-                "azp" => raw.azp = value.into_text(),
-                "cnf" => raw.sender_constrained = true,
-                _ => {}
-            }
-        })
-        .map_err(|_| VerifyError::PayloadInvalid)?;
-        raw.required_missing = required_found < required.len();
-        Ok(raw)
-    }
-}
-
-fn text<'p>(claim: Claim, value: Option<Value<'p>>) -> Result<Cow<'p, str>, VerifyError> {
-    value
-        .ok_or(VerifyError::ClaimMissing(claim))?
-        .into_text()
-        .ok_or(VerifyError::ClaimInvalid(claim))
-}
-
-/// A NumericDate: any finite number of seconds, fractions included (RFC 7519 §2).
-fn time(claim: Claim, value: Option<Value<'_>>) -> Result<Option<f64>, VerifyError> {
-    match value {
-        None => Ok(None),
-        Some(Value::Number(seconds)) if !seconds.is_finite() => {
-            Err(VerifyError::ClaimInvalid(claim))
-        }
-        Some(Value::Number(seconds)) if seconds >= FIRST_IMPLAUSIBLE_TIME => {
-            Err(VerifyError::TimeInMilliseconds(claim))
-        }
-        Some(Value::Number(seconds)) => Ok(Some(seconds)),
-        Some(_) => Err(VerifyError::ClaimInvalid(claim)),
-    }
-}
-
-/// Scopes are separated by spaces (RFC 8693 §4.2), Better Auth's roles by commas; both come as
-/// arrays too. Anything else grants nothing.
-fn words(value: Option<Value<'_>>, separator: char) -> Box<[Box<str>]> {
-    match value {
-        Some(Value::Text(text)) => text
-            .split(separator)
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-            .map(Box::from)
-            .collect(),
-        Some(Value::Texts(texts)) => texts
-            .into_iter()
-            .map(|text| text.into_owned().into_boxed_str())
-            .collect(),
-        _ => Box::default(),
     }
 }
 

@@ -79,7 +79,7 @@ async fn each_misbehaviour_has_its_error() {
         (
             "503",
             response("503 Down", "retry-after: 7\r\nx-retry-after: 9\r\n", b""),
-            status(503, Some(7)),
+            status(503, Some(9)),
         ),
         (
             "redirect to the same origin",

@@ -258,19 +258,27 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), or Better Auth's `X-Retry-After`.
+/// How long the server asks to be left alone: the longer of `Retry-After`, in seconds or as a
+/// date (RFC 9110 §10.2.3), and Better Auth's `X-Retry-After`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers
-        .get(header::RETRY_AFTER)
-        .or_else(|| headers.get("x-retry-after"))?;
-    let value = value.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    httpdate::parse_http_date(value)
-        .ok()?
-        .duration_since(SystemTime::now())
-        .ok()
+    let delay = |value: &header::HeaderValue| {
+        let value = value.to_str().ok()?.trim();
+        match value.parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => httpdate::parse_http_date(value)
+                .ok()?
+                .duration_since(SystemTime::now())
+                .ok(),
+        }
+    };
+    [
+        headers.get(header::RETRY_AFTER),
+        headers.get("x-retry-after"),
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(delay)
+    .max()
 }
 
 #[cfg(test)]

@@ -126,6 +126,11 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// The keys that can verify tokens.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.keys.iter().map(|key| &**key)
+    }
+
     /// What became of each key of the document, in its order.
     pub fn outcomes(&self) -> &[KeyOutcome] {
         &self.outcomes

@@ -13,12 +13,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::api::{self, ApiState};
-use super::config::{ConfigError, DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig};
+use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig};
 use super::dev_issuer::DevIssuer;
 use super::http::{HttpOptions, PoemService, install_panic_hook, stack};
 use super::server::{ServerLimits, serve, shutdown_signal};
 use super::store::{StoreError, TaskStore};
 use super::telemetry;
+use super::variable::ConfigError;
 use crate::{BetterAuthUrl, Policy, RefreshOptions, RemoteKeySet, Verifier};
 
 const DATABASE: &str = "sqlite://keyward.db";

@@ -11,6 +11,7 @@ use clap::Args;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
+use super::variable::{ConfigError, Variable};
 use crate::service::store::DatabaseUrl;
 use crate::{
     Algorithm, BetterAuthUrl, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier,
@@ -91,18 +92,6 @@ pub struct LogArgs {
     /// `text` or `json` [default: text on a terminal, json otherwise].
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
-}
-
-/// A variable that does not parse.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} {problem}; for example {variable}={example}")]
-pub struct ConfigError {
-    /// The environment variable.
-    pub variable: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
-    /// A value that would do.
-    pub example: &'static str,
 }
 
 /// What `serve` needs beyond the database, the address and the log.
@@ -299,73 +288,6 @@ impl LogArgs {
             })?,
         };
         Ok((parsed, format))
-    }
-}
-
-/// A variable with what its error needs. One that is empty, as compose files leave it, is unset.
-#[derive(Clone, Copy)]
-struct Variable<'v> {
-    name: &'static str,
-    example: &'static str,
-    value: &'v str,
-}
-
-impl<'v> Variable<'v> {
-    fn new(name: &'static str, example: &'static str, value: &'v Option<String>) -> Self {
-        Self {
-            name,
-            example,
-            value: value.as_deref().unwrap_or_default().trim(),
-        }
-    }
-
-    fn optional(self) -> Option<Self> {
-        (!self.value.is_empty()).then_some(self)
-    }
-
-    fn required(self) -> Result<Self, ConfigError> {
-        self.optional()
-            .ok_or_else(|| self.error("is not set".to_owned()))
-    }
-
-    fn parse_with<T, E: fmt::Display>(
-        self,
-        parse: impl FnOnce(&'v str) -> Result<T, E>,
-    ) -> Result<T, ConfigError> {
-        parse(self.value).map_err(|problem| {
-            let problem = problem.to_string();
-            // Library errors describe the value: "not a URL".
-            let verb = if problem.starts_with("is ") {
-                ""
-            } else {
-                "is unusable: "
-            };
-            self.error(format!("{verb}{problem}"))
-        })
-    }
-
-    /// A comma-separated list, if the variable is set.
-    fn list(self) -> Result<Option<Vec<String>>, ConfigError> {
-        let Some(variable) = self.optional() else {
-            return Ok(None);
-        };
-        let entries: Vec<String> = variable
-            .value
-            .split(',')
-            .map(|entry| entry.trim().to_owned())
-            .collect();
-        match entries.iter().any(String::is_empty) {
-            true => Err(self.error("holds an empty entry".to_owned())),
-            false => Ok(Some(entries)),
-        }
-    }
-
-    fn error(&self, problem: String) -> ConfigError {
-        ConfigError {
-            variable: self.name,
-            problem,
-            example: self.example,
-        }
     }
 }
 

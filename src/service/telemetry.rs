@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::fmt;
 
-use super::config::{ConfigError, LogArgs, LogFormat};
+use super::config::{LogArgs, LogFormat};
+use super::variable::ConfigError;
 
 /// Sets up logging for the process.
 ///
