@@ -177,7 +177,7 @@ mod better_auth {
             ),
             (auth.sign(json!({"sub": null})).await, "token_claim_missing"),
             (
-                auth.sign(json!({"image": "x".repeat(20_000)})).await,
+                auth.sign(json!({"image": "x".repeat(40_000)})).await,
                 "token_too_large",
             ),
             (

@@ -288,7 +288,7 @@ async fn garbage_is_refused_and_disturbs_nobody() {
     );
     let huge_head = format!(
         "GET /trace HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
-        "x".repeat(40 * 1024)
+        "x".repeat(80 * 1024)
     );
     let mut stream = server.connect().await;
     let _ = stream.write_all(huge_head.as_bytes()).await;
