@@ -61,7 +61,7 @@ count() { grep -cE "^test $1.* \.\.\. ok$" "$log" || true; }
 passed=$(grep -cE '^test .* \.\.\. ok$' "$log" || true)
 ignored=$(grep -cE '^test .* \.\.\. ignored' "$log" || true)
 better_auth=$(count better_auth::)
-postgres=$(count postgres::)
+postgres=$(count "postgres[a-z_]*::")
 echo "against a real Better Auth: $better_auth"
 echo "against a real PostgreSQL:  $postgres"
 echo "in all: $passed passed, $ignored skipped"
