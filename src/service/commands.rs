@@ -1,9 +1,8 @@
 //! The commands of the `keyward` binary.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -149,7 +148,7 @@ async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
     let store = open(&args.database, DATABASE).await?;
     let listener = bind(address).await?;
     let shutdown = shutdown_signal()?;
-    println!("listening on http://{}", listener.local_addr()?);
+    say(&format!("listening on http://{}\n", listener.local_addr()?));
     let cors_origins = config.cors_origins.clone();
     serve_api(
         listener,
@@ -177,7 +176,7 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Listen(args.issuer_addr, error))?;
     let listener = bind(address).await?;
     let shutdown = shutdown_signal()?;
-    print!("{}", dev_greeting(listener.local_addr()?, issuer.url()));
+    say(&dev_greeting(listener.local_addr()?, issuer.url()));
 
     let policy = Policy::new([issuer.url()], [issuer.url()])?;
     let fetcher = BetterAuthUrl::parse(issuer.url())?.fetcher(false)?;
@@ -229,14 +228,14 @@ async fn run_migrate(args: &MigrateArgs) -> Result<(), CommandError> {
     telemetry::init(&args.log)?;
     let store = open(&args.database, DATABASE).await?;
     store.close().await;
-    println!("the database has all migrations");
+    say("the database has all migrations\n");
     Ok(())
 }
 
 fn run_openapi(args: &OpenapiArgs) -> Result<(), CommandError> {
     let document = api::to_text(&api::document());
     if args.output.as_os_str() == "-" {
-        print!("{document}");
+        say(&document);
         return Ok(());
     }
     let write = || {
@@ -319,13 +318,20 @@ async fn serve_api(
     store.close().await;
 }
 
+/// Prints to standard output. A reader that has gone away is no reason to stop.
+fn say(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
 /// An error and what caused it, in one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {cause}");
+        text += &format!(": {cause}");
         source = cause.source();
     }
     text.replace(['\n', '\r'], " ")
