@@ -113,6 +113,19 @@ impl Verifier {
     /// Sets up a verifier for a Better Auth server with its default configuration: issuer and
     /// audience are the origin of `base_url`, and the key set is looked for below it.
     ///
+    /// For an API with an audience of its own, as every API should have, put the same parts
+    /// together by hand:
+    ///
+    /// ```
+    /// use keyward::{BetterAuthUrl, Policy, RefreshOptions, RemoteKeySet, Verifier};
+    ///
+    /// let auth = BetterAuthUrl::parse("https://app.example.com")?;
+    /// let policy = Policy::new([auth.origin()], ["https://api.example.com"])?;
+    /// let keys = RemoteKeySet::new(auth.fetcher(false)?, RefreshOptions::default());
+    /// let verifier: Verifier = Verifier::builder(policy, keys).build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When `base_url` is not a base URL, or is `http` and not a loopback host.
     #[cfg(feature = "remote")]
