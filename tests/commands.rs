@@ -17,8 +17,18 @@ const ELSEWHERE: &[(&str, &str)] = &[("BETTER_AUTH_URL", "http://127.0.0.1:9")];
 
 /// `keyward dev`, with its issuer on a free port as well.
 async fn dev(variables: &[(&str, &str)]) -> (Keyward, String) {
+    dev_on("sqlite://keyward-dev.db", variables).await
+}
+
+async fn dev_on(database: &str, variables: &[(&str, &str)]) -> (Keyward, String) {
     let keyward = Keyward::start(
-        &["dev", "--issuer-addr", "127.0.0.1:0"],
+        &[
+            "dev",
+            "--issuer-addr",
+            "127.0.0.1:0",
+            "--database-url",
+            database,
+        ],
         variables,
         "  API         ",
     )
@@ -88,8 +98,7 @@ async fn dev_is_reachable_from_this_machine_only() {
 async fn tasks_outlive_a_restart_and_belong_to_their_user() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", directory.path().join("tasks.db").display());
-    let variables = [("DATABASE_URL", &*url)];
-    let (keyward, issuer) = dev(&variables).await;
+    let (keyward, issuer) = dev_on(&url, &[]).await;
     let create = client()
         .post(format!("{}/api/tasks", keyward.url))
         .json(&json!({"title": "Buy milk"}));
@@ -101,7 +110,7 @@ async fn tasks_outlive_a_restart_and_belong_to_their_user() {
     let location = created.headers()["location"].to_str().unwrap().to_owned();
     keyward.stop().await;
 
-    let (keyward, issuer) = dev(&variables).await;
+    let (keyward, issuer) = dev_on(&url, &[]).await;
     let get = client().get(format!("{}{location}", keyward.url));
     let task = get
         .try_clone()
@@ -179,6 +188,26 @@ async fn a_value_that_does_not_parse_stops_the_start_with_one_line() {
         );
         assert!(!stderr.contains("hunter2"), "{stderr}");
     }
+}
+
+#[tokio::test]
+async fn a_variable_that_is_not_unicode_is_named_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = tempfile::tempdir().unwrap();
+    let mut serve = command(&directory, &["serve"]);
+    serve.env("JWT_ISSUER", std::ffi::OsStr::from_bytes(b"\xff"));
+    let (success, _, stderr) = run(serve).await;
+    assert!(!success);
+    assert_eq!(stderr, "keyward: JWT_ISSUER is not valid UTF-8\n");
+}
+
+#[tokio::test]
+async fn dev_leaves_the_database_of_the_environment_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("real.db").display());
+    let (keyward, _) = dev(&[("DATABASE_URL", &url)]).await;
+    assert!(keyward.directory.path().join("keyward-dev.db").exists());
+    assert!(!directory.path().join("real.db").exists());
 }
 
 #[tokio::test]
@@ -394,12 +423,40 @@ mod postgres {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_failure_of_the_database_is_a_500_whose_cause_is_in_the_log_and_nowhere_else() {
+        let cluster = tokio::task::spawn_blocking(Cluster::shared).await.unwrap();
+        let url = cluster.create_database();
+        let (keyward, issuer) = dev_on(&url, &[]).await;
+        cluster.execute(&url, "ALTER TABLE tasks RENAME TO elsewhere");
+        let list = client().get(format!("{}/api/tasks", keyward.url));
+        let response = list
+            .bearer_auth(token(&issuer, "ada").await)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 500);
+        let body = response.text().await.unwrap();
+        assert!(
+            body.contains("internal_error") && !body.contains("relation"),
+            "{body}"
+        );
+        let (_, log) = keyward.stop().await;
+        assert!(
+            log.contains(r#"relation \"tasks\" does not exist"#),
+            "{log}"
+        );
+        tokio::task::spawn_blocking(move || drop(cluster))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_binary_migrates_and_serves() {
         let cluster = tokio::task::spawn_blocking(Cluster::shared).await.unwrap();
         let url = cluster.create_database();
         // Two at once: migrations are applied under a lock.
-        let variables = [("DATABASE_URL", &*url)];
-        let ((one, issuer), (two, other_issuer)) = tokio::join!(dev(&variables), dev(&variables));
+        let ((one, issuer), (two, other_issuer)) =
+            tokio::join!(dev_on(&url, &[]), dev_on(&url, &[]));
         let create = client()
             .post(format!("{}/api/tasks", one.url))
             .json(&json!({"title": "Buy milk"}));

@@ -286,6 +286,18 @@ async fn garbage_is_refused_and_disturbs_nobody() {
             .await
             .starts_with("HTTP/1.1 200 OK")
     );
+    // A client that closes its side after the request wants its answer all the same.
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /slow?300 HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    stream.shutdown().await.unwrap();
+    assert!(
+        until_closed(&mut stream)
+            .await
+            .starts_with("HTTP/1.1 200 OK")
+    );
     let huge_head = format!(
         "GET /trace HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
         "x".repeat(80 * 1024)

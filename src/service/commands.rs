@@ -1,19 +1,19 @@
 //! The commands of the `keyward` binary.
 
-use std::error::Error;
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::api::{self, ApiState};
 use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig};
 use super::dev_issuer::DevIssuer;
+use super::error_chain::chain;
 use super::http::{HttpOptions, PoemService, install_panic_hook, stack};
 use super::server::{ServerLimits, serve, shutdown_signal};
 use super::store::{StoreError, TaskStore};
@@ -57,10 +57,12 @@ struct DevArgs {
     /// Address and port of the issuer; a loopback address.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001")]
     issuer_addr: SocketAddr,
+    /// The database. Not taken from the environment: the issuer's tokens should open no database
+    /// that matters.
+    #[arg(long, value_name = "URL", default_value = DEV_DATABASE)]
+    database_url: String,
     #[command(flatten)]
     listen: ListenArgs,
-    #[command(flatten)]
-    database: DatabaseArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -99,6 +101,9 @@ pub enum CommandError {
     /// The database failed.
     #[error("{}", chain(.0))]
     Store(#[from] StoreError),
+    /// A variable is not UTF-8.
+    #[error("{0} is not valid UTF-8")]
+    NotUnicode(String),
     /// An address could not be bound.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
@@ -125,6 +130,26 @@ pub enum CommandError {
 }
 
 impl Cli {
+    /// Reads the command line and the environment. Help, and a command line that cannot be
+    /// understood, end the process here.
+    ///
+    /// # Errors
+    /// For a variable that is not UTF-8.
+    pub fn read() -> Result<Self, CommandError> {
+        for variable in Self::command()
+            .get_subcommands()
+            .flat_map(clap::Command::get_arguments)
+            .filter_map(clap::Arg::get_env)
+        {
+            if std::env::var_os(variable).is_some_and(|value| value.to_str().is_none()) {
+                return Err(CommandError::NotUnicode(
+                    variable.to_string_lossy().into_owned(),
+                ));
+            }
+        }
+        Ok(Self::parse())
+    }
+
     /// Runs the command until it is done.
     ///
     /// # Errors
@@ -145,9 +170,11 @@ async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
     let address = args.listen.parse()?;
     telemetry::init(&args.log)?;
     install_panic_hook();
-    let store = open(&args.database, DATABASE).await?;
+    let mut shutdown = Box::pin(shutdown_signal()?);
+    let Some(store) = open_unless(&mut shutdown, &args.database).await? else {
+        return Ok(());
+    };
     let listener = bind(address).await?;
-    let shutdown = shutdown_signal()?;
     say(&format!("listening on http://{}\n", listener.local_addr()?));
     let cors_origins = config.cors_origins.clone();
     serve_api(
@@ -170,12 +197,17 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
     }
     telemetry::init(&args.log)?;
     install_panic_hook();
-    let store = open(&args.database, DEV_DATABASE).await?;
+    let database = DatabaseArgs {
+        database_url: Some(args.database_url.clone()),
+    };
+    let mut shutdown = Box::pin(shutdown_signal()?);
+    let Some(store) = open_unless(&mut shutdown, &database).await? else {
+        return Ok(());
+    };
     let issuer = DevIssuer::bind(args.issuer_addr)
         .await
         .map_err(|error| CommandError::Listen(args.issuer_addr, error))?;
     let listener = bind(address).await?;
-    let shutdown = shutdown_signal()?;
     say(&dev_greeting(listener.local_addr()?, issuer.url()));
 
     let policy = Policy::new([issuer.url()], [issuer.url()])?;
@@ -226,7 +258,7 @@ Get a token and call the API with it:
 
 async fn run_migrate(args: &MigrateArgs) -> Result<(), CommandError> {
     telemetry::init(&args.log)?;
-    let store = open(&args.database, DATABASE).await?;
+    let store = open(&args.database).await?;
     store.close().await;
     say("the database has all migrations\n");
     Ok(())
@@ -276,10 +308,21 @@ async fn run_healthcheck(args: &HealthcheckArgs) -> Result<(), CommandError> {
 }
 
 /// Opens the database and brings it up to date.
-async fn open(args: &DatabaseArgs, default: &'static str) -> Result<TaskStore, CommandError> {
-    let store = TaskStore::connect(&args.parse(default)?).await?;
+async fn open(args: &DatabaseArgs) -> Result<TaskStore, CommandError> {
+    let store = TaskStore::connect(&args.parse(DATABASE)?).await?;
     store.migrate().await?;
     Ok(store)
+}
+
+/// As [`open`], or `None` if it is told to stop meanwhile: migrations may wait for others.
+async fn open_unless(
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+    args: &DatabaseArgs,
+) -> Result<Option<TaskStore>, CommandError> {
+    tokio::select! {
+        store = open(args) => store.map(Some),
+        () = shutdown => Ok(None),
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
@@ -326,21 +369,8 @@ fn say(text: &str) {
         .and_then(|()| stdout.flush());
 }
 
-/// An error and what caused it, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text.replace(['\n', '\r'], " ")
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

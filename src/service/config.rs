@@ -20,6 +20,8 @@ use crate::{
 /// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
 const MAX_LEEWAY_SECONDS: u64 = 300;
 
+const QUIET_ABOUT_PARAMETERS: &str = "sqlx_postgres::options=error";
+
 /// The settings of `serve`, as they come in.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeArgs {
@@ -278,6 +280,11 @@ impl LogArgs {
         let parsed = EnvFilter::builder()
             .parse(directives)
             .map_err(|_| filter.error("is not a list of filter directives".to_owned()))?;
+        // It warns of a database URL's unknown parameters with their values, passwords included.
+        let parsed = match QUIET_ABOUT_PARAMETERS.parse() {
+            Ok(directive) => parsed.add_directive(directive),
+            Err(_) => parsed,
+        };
         let format = match Variable::new("LOG_FORMAT", "json", &self.log_format).optional() {
             None if on_a_terminal => LogFormat::Text,
             None => LogFormat::Json,

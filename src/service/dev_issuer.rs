@@ -3,7 +3,7 @@
 //! requests addressed to one, and is part of no other command.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use poem::http::StatusCode;
@@ -75,13 +75,22 @@ async fn only_loopback_hosts<E: Endpoint>(
             .authority()
             .map(|authority| authority.as_str())
     });
-    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    match name {
-        Some("localhost" | "127.0.0.1" | "[::1]") => {
-            Ok(endpoint.call(request).await?.into_response())
-        }
-        _ => Ok(problem(StatusCode::MISDIRECTED_REQUEST)),
+    match host.is_some_and(is_loopback) {
+        true => Ok(endpoint.call(request).await?.into_response()),
+        false => Ok(problem(StatusCode::MISDIRECTED_REQUEST)),
     }
+}
+
+/// Whether a Host header (RFC 9110 §7.2) names a loopback address.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name == "localhost"
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[handler]
@@ -149,6 +158,10 @@ mod tests {
             ("localhost:3000", 200),
             ("127.0.0.1", 200),
             ("[::1]:80", 200),
+            ("[::1]", 200),
+            ("127.0.0.2:1", 200),
+            ("192.0.2.1", 421),
+            ("[::1", 421),
             ("evil.example:3000", 421),
             ("127.0.0.1.evil.example", 421),
             ("", 421),

@@ -4,6 +4,7 @@ pub mod api;
 pub mod commands;
 pub mod config;
 pub mod dev_issuer;
+mod error_chain;
 pub mod http;
 pub mod server;
 pub mod store;

@@ -37,9 +37,12 @@ use tower::{Service, ServiceExt};
 pub struct ServerLimits {
     /// For the first byte, and for each request's head: 10 s.
     pub header_read_timeout: Duration,
-    /// Without a request: 60 s.
+    /// Without a request, and without one being answered: 60 s. Over HTTP/1 an idle connection is
+    /// closed after [`header_read_timeout`](Self::header_read_timeout) already, since hyper counts
+    /// the wait for the next head.
     pub idle_timeout: Duration,
-    /// At the same time: 1024.
+    /// At the same time: 512, half of the 1024 file descriptors that processes usually may open.
+    /// The database and the auth server need some too.
     pub max_connections: usize,
     /// Of one request's head, in bytes: 64 KiB. A Better Auth token with a picture in it has over
     /// 50 KiB; it should be refused by the verifier, who says why, and not with a bare 431.
@@ -55,7 +58,7 @@ impl Default for ServerLimits {
         Self {
             header_read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
-            max_connections: 1024,
+            max_connections: 512,
             max_head_len: 64 * 1024,
             max_streams: 100,
             shutdown_grace: Duration::from_secs(10),
@@ -247,6 +250,8 @@ async fn serve_connection<S, B>(
     builder
         .http1()
         .timer(TokioTimer::new())
+        // A client that has said all it has to say still wants its answer.
+        .half_close(true)
         .header_read_timeout(limits.header_read_timeout)
         .max_buf_size(limits.max_head_len);
     builder

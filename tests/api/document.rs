@@ -74,13 +74,16 @@ fn names_and_statuses_are_frozen() {
         ),
         (
             "deleteTask",
-            "delete /api/tasks/{id} 204 400 401 403 404 412 500 503",
+            "delete /api/tasks/{id} 204 400 401 403 404 412 413 500 503",
         ),
-        ("getHealth", "get /healthz 200 400 500"),
-        ("getMe", "get /api/me 200 400 401 403 500 503"),
-        ("getReadiness", "get /readyz 200 400 500 503"),
-        ("getTask", "get /api/tasks/{id} 200 400 401 403 404 500 503"),
-        ("listTasks", "get /api/tasks 200 400 401 403 500 503"),
+        ("getHealth", "get /healthz 200 400 413 500"),
+        ("getMe", "get /api/me 200 400 401 403 413 500 503"),
+        ("getReadiness", "get /readyz 200 400 413 500 503"),
+        (
+            "getTask",
+            "get /api/tasks/{id} 200 400 401 403 404 413 500 503",
+        ),
+        ("listTasks", "get /api/tasks 200 400 401 403 413 500 503"),
         (
             "updateTask",
             "patch /api/tasks/{id} 200 400 401 403 404 412 413 415 500 503",

@@ -105,6 +105,23 @@ impl Cluster {
         format!("postgres://keyward@127.0.0.1:{}/{name}", self.port)
     }
 
+    /// Runs a statement behind the service's back.
+    pub fn execute(&self, url: &str, statement: &str) {
+        let done = self.psql(url, statement).output().expect("psql runs");
+        assert!(
+            done.status.success(),
+            "psql: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+
+    /// A `psql` that will run a statement.
+    pub fn psql(&self, url: &str, statement: &str) -> Command {
+        let mut psql = Command::new(self.binaries.join("psql"));
+        psql.args(["-qX", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]);
+        psql
+    }
+
     /// Kills the server, as a crash does.
     pub fn kill(&self) {
         let mut server = self.server.lock().unwrap();

@@ -41,6 +41,8 @@ fn fixed(content_type: &'static str, content: String) -> BoxEndpoint<'static> {
         Response::builder()
             .content_type(content_type)
             .header("cache-control", "no-cache")
+            // A token may be in the page's storage: no other page may frame it and guide clicks.
+            .header("content-security-policy", "frame-ancestors 'none'")
             .body(body)
     })
     .boxed()

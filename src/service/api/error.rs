@@ -15,6 +15,7 @@ use poem::{Body, Response};
 use serde_json::{Map, Value};
 
 use crate::problem::{PROBLEM_JSON, Problem, ProblemCode, TraceId, Violation};
+use crate::service::error_chain::chain;
 use crate::service::store::StoreError;
 
 /// A kind of problem: what is the same for every occurrence.
@@ -131,7 +132,7 @@ impl ApiError {
 
     /// Something that only the operator can mend. The cause goes into the log and nowhere else.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = cause, "internal error");
+        tracing::error!(error = %chain(cause), "internal error");
         Self::internal_error()
     }
 
@@ -221,10 +222,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "database unavailable"
-                );
+                tracing::warn!(error = %chain(&error), "database unavailable");
                 Self::database_unavailable()
             }
             error => Self::internal(&error),

@@ -10,6 +10,7 @@ use super::answer::Json;
 use super::error::{ApiError, NOT_READY};
 use super::tags::Tag;
 use crate::poem::Public;
+use crate::service::error_chain::chain;
 use crate::service::store::TaskStore;
 use crate::verifier::Verifier;
 
@@ -165,8 +166,7 @@ impl DatabaseReadiness {
                 migrated,
             },
             Ok(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "the database does not answer");
+                tracing::warn!(error = %chain(&error), "the database does not answer");
                 none
             }
             Err(_) => {

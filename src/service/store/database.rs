@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgPool, SqlitePool};
+use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
 
 use super::error::StoreError;
 use super::sql;
@@ -61,11 +61,26 @@ impl DatabaseUrl {
     /// For another scheme, or one that does not parse.
     pub fn parse(url: &str) -> Result<Self, DatabaseUrlError> {
         let kind = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => SqliteConnectOptions::from_str(url).map(Kind::Sqlite),
+            Some("sqlite") => SqliteConnectOptions::from_str(url).map(|options| {
+                // A file that is not there is made, unless the URL says what to do.
+                let create = !url.contains("mode=");
+                Kind::Sqlite(if create {
+                    options.create_if_missing(true)
+                } else {
+                    options
+                })
+            }),
             Some("postgres" | "postgresql") => PgConnectOptions::from_str(url).map(Kind::Postgres),
             _ => return Err(DatabaseUrlError::Scheme),
         };
-        kind.map(Self).map_err(|_| DatabaseUrlError::Invalid)
+        match kind {
+            // Without a name, every connection would have a database of its own.
+            Ok(Kind::Sqlite(options)) if options.get_filename().as_os_str().is_empty() => {
+                Err(DatabaseUrlError::Invalid)
+            }
+            Ok(kind) => Ok(Self(kind)),
+            Err(_) => Err(DatabaseUrlError::Invalid),
+        }
     }
 }
 
@@ -93,6 +108,11 @@ impl Database {
             })
         })
         .await
+        .map_err(|error| match error {
+            // Whatever keeps it from being opened, a wrong password for example, it is not there.
+            StoreError::Failed(error) => StoreError::Unavailable(Some(error)),
+            error => error,
+        })
     }
 
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
@@ -103,17 +123,22 @@ impl Database {
                 Self::Sqlite(pool) => {
                     // sqlx takes no lock on SQLite; a write transaction around the whole is one.
                     let mut connection = pool.acquire().await?;
-                    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-                    SQLITE_MIGRATIONS
-                        .run_direct(None, &mut *transaction, false)
+                    sqlx::query(sql::SQLITE_WAIT_LONG)
+                        .execute(&mut *connection)
                         .await?;
-                    transaction.commit().await?;
-                    Ok(())
+                    let result = migrate_sqlite(&mut connection).await;
+                    sqlx::query(sql::SQLITE_WAIT_SHORT)
+                        .execute(&mut *connection)
+                        .await?;
+                    result
                 }
                 Self::Postgres(pool) => {
                     // sqlx holds an advisory lock meanwhile. The connection is not given back:
                     // one whose migration failed still holds it.
                     let mut connection = pool.acquire().await?.detach();
+                    sqlx::query(sql::POSTGRES_NO_TIMEOUT)
+                        .execute(&mut connection)
+                        .await?;
                     POSTGRES_MIGRATIONS
                         .run_direct(None, &mut connection, false)
                         .await?;
@@ -143,8 +168,11 @@ impl Database {
         };
         match applied {
             Ok(applied) => Ok(usize::try_from(applied).is_ok_and(|applied| applied >= known)),
-            // The table of migrations is not there yet.
-            Err(StoreError::Failed(_)) => Ok(false),
+            // The table of migrations is not there yet, or not for this user.
+            Err(StoreError::Failed(error)) => {
+                tracing::warn!(%error, "the database's migrations cannot be read");
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -157,11 +185,18 @@ impl Database {
     }
 }
 
+async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    SQLITE_MIGRATIONS
+        .run_direct(None, &mut *transaction, false)
+        .await?;
+    Ok(transaction.commit().await?)
+}
+
 async fn connect_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     // `sqlite::memory:` names its shared cache "file:sqlx-in-memory-…".
     let in_memory = !is_file(options.get_filename());
     let options = options
-        .create_if_missing(true)
         // Readers and the writer do not wait for each other.
         .journal_mode(SqliteJournalMode::Wal)
         // In WAL mode this loses nothing when the process dies, and at most the last
@@ -192,6 +227,8 @@ async fn connect_postgres(options: PgConnectOptions) -> Result<PgPool, sqlx::Err
     let options = options
         .application_name("keyward")
         .options([("statement_timeout", STATEMENT_TIMEOUT)]);
+    // A pool tries again until its time is up and then says only that; one connection says why.
+    PgConnection::connect_with(&options).await?.close().await?;
     PgPoolOptions::new()
         .min_connections(1)
         .max_connections(POSTGRES_CONNECTIONS)
@@ -233,6 +270,8 @@ mod tests {
             ("mysql://u:p@h/d", DatabaseUrlError::Scheme),
             ("postgres://h:port/d", DatabaseUrlError::Invalid),
             ("sqlite://a.db?mode=odd", DatabaseUrlError::Invalid),
+            ("sqlite:", DatabaseUrlError::Invalid),
+            ("sqlite://", DatabaseUrlError::Invalid),
         ] {
             assert_eq!(DatabaseUrl::parse(url).err(), Some(expected), "{url}");
         }

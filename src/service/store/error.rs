@@ -54,9 +54,9 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
                     .parse::<u32>()
                     .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)),
                 // SQLSTATE classes: connection, insufficient resources, operator intervention
-                // (which includes the statement time-out and a server that starts or stops), and
-                // a read-only transaction.
-                None => ["08", "53", "57", "25006"]
+                // (which includes the statement time-out and a server that starts or stops),
+                // the server's system, a read-only transaction, a database that takes nobody.
+                None => ["08", "53", "57", "58", "25006", "55000"]
                     .iter()
                     .any(|class| code.starts_with(class)),
             }

@@ -330,9 +330,14 @@ enum Unmet {
 }
 
 /// The form in which titles are searched. Made here, since databases disagree about letters
-/// beyond ASCII.
+/// beyond ASCII. Letter by letter: a sigma at the end of a word has a form of its own, and what is
+/// searched for ends where the title goes on.
 fn fold(title: &str) -> String {
-    title.to_lowercase()
+    title
+        .chars()
+        .flat_map(char::to_lowercase)
+        .map(|c| if c == 'ς' { 'σ' } else { c })
+        .collect()
 }
 
 /// A LIKE pattern for titles with `text` in them. `\` is the escape character of the statement.

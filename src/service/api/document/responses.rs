@@ -40,6 +40,13 @@ impl Shared {
         self
     }
 
+    /// A challenge where the credentials are what is wrong, and none where it is something else.
+    fn with_possible_challenge(self) -> Self {
+        let mut shared = self.with_challenge();
+        shared.headers["WWW-Authenticate"]["required"] = false.into();
+        shared
+    }
+
     fn with_challenge(self) -> Self {
         let description = "What kind of credentials are asked for, and what was wrong with those that came \
                            (RFC 6750 §3).";
@@ -115,7 +122,12 @@ fn errors_of(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)>
         .is_some_and(|parameters| parameters.iter().any(|it| it["name"] == "If-Match"));
     let has_body = operation.get("requestBody").is_some();
     // A query parameter that is not declared is refused everywhere.
-    let mut errors = vec![("400", "BadRequest"), ("500", "InternalError")];
+    // A body that is too long is refused whether or not the operation reads it.
+    let mut errors = vec![
+        ("400", "BadRequest"),
+        ("413", "PayloadTooLarge"),
+        ("500", "InternalError"),
+    ];
     if secured {
         errors.extend([
             ("401", "Unauthorized"),
@@ -130,7 +142,7 @@ fn errors_of(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)>
         errors.push(("412", "PreconditionFailed"));
     }
     if has_body {
-        errors.extend([("413", "PayloadTooLarge"), ("415", "UnsupportedMediaType")]);
+        errors.push(("415", "UnsupportedMediaType"));
     }
     if operation["operationId"] == "getReadiness" {
         errors.push(("503", "NotReady"));
@@ -148,7 +160,8 @@ fn shared() -> Vec<Shared> {
             "BadRequest",
             "The request breaks a rule: its parameters, its body, or the form of its credentials.",
             &error(ApiError::in_body(vec![title])),
-        ),
+        )
+        .with_possible_challenge(),
         Shared::new(
             "Unauthorized",
             "There is no token, or the token is refused; the code says why.",
