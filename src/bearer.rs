@@ -91,6 +91,11 @@ impl Rejection {
         if self.status() == 503 {
             return None;
         }
+        // What does not fit into a quoted string is left out (RFC 9110 §5.6.4).
+        let realm: String = realm
+            .chars()
+            .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
+            .collect();
         let mut challenge = format!("Bearer realm=\"{realm}\"");
         if let Some(error) = self.oauth_error() {
             // The messages are fixed texts of the characters that RFC 6750 §3 allows.

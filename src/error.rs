@@ -32,7 +32,7 @@ impl fmt::Display for Claim {
             Self::ExpirationTime => "exp",
             Self::NotBefore => "nbf",
             Self::IssuedAt => "iat",
-            Self::Required => "required",
+            Self::Required => "one that this service requires",
         })
     }
 }

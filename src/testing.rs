@@ -207,6 +207,7 @@ fn rsa(algorithm: jsonwebtoken::Algorithm) -> (Value, Signer) {
 pub struct TestIssuer {
     url: String,
     keys: Vec<SigningKey>,
+    keys_made: usize,
 }
 
 impl TestIssuer {
@@ -226,6 +227,7 @@ impl TestIssuer {
         let mut issuer = Self {
             url: url.into(),
             keys: Vec::new(),
+            keys_made: 0,
         };
         issuer.rotate(algorithm);
         issuer
@@ -236,7 +238,8 @@ impl TestIssuer {
     /// # Panics
     /// When the operating system has no randomness.
     pub fn rotate(&mut self, algorithm: Algorithm) {
-        let id = format!("key-{}", self.keys.len() + 1);
+        self.keys_made += 1;
+        let id = format!("key-{}", self.keys_made);
         self.keys.push(SigningKey::generate(id, algorithm));
     }
 

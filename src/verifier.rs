@@ -80,8 +80,7 @@ impl VerifierBuilder {
     /// The `realm` of the challenge sent with a 401 (RFC 9110 §11.5). Default: `keyward`.
     /// Characters that do not fit into a quoted string are left out.
     pub fn realm(mut self, realm: &str) -> Self {
-        let fits = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-        self.realm = realm.chars().filter(fits).collect();
+        self.realm = realm.into();
         self
     }
 
@@ -205,18 +204,22 @@ impl<C: DeserializeOwned> Verifier<C> {
     }
 
     fn untraced_step(&self, token: &str, waited: Option<Waiting>) -> Step<C> {
-        match self.try_verify(token, waited) {
-            Ok(principal) => Step::Done(Ok(principal)),
-            Err(Unverified::Refused(error)) => Step::Done(Err(error)),
-            Err(Unverified::NeedsKeys(lookup)) => match lookup {
-                Lookup::Wait(waiting, wait) => Step::Wait(waiting, wait),
-                Lookup::Unknown { refreshed } => {
-                    Step::Done(Err(VerifyError::KeyUnknown { refreshed }))
-                }
-                Lookup::Unavailable { retry_after } => {
-                    Step::Done(Err(VerifyError::KeysUnavailable { retry_after }))
-                }
-            },
+        loop {
+            return match self.try_verify(token, waited) {
+                Ok(principal) => Step::Done(Ok(principal)),
+                Err(Unverified::Refused(error)) => Step::Done(Err(error)),
+                Err(Unverified::NeedsKeys(lookup)) => match lookup {
+                    // Each time round there was a newer set.
+                    Lookup::LookAgain => continue,
+                    Lookup::Wait(waiting, wait) => Step::Wait(waiting, wait),
+                    Lookup::Unknown { refreshed } => {
+                        Step::Done(Err(VerifyError::KeyUnknown { refreshed }))
+                    }
+                    Lookup::Unavailable { retry_after } => {
+                        Step::Done(Err(VerifyError::KeysUnavailable { retry_after }))
+                    }
+                },
+            };
         }
     }
 
@@ -230,8 +233,8 @@ impl<C: DeserializeOwned> Verifier<C> {
         let mut signature_buffer = SignatureBuffer::new();
         let signature = jws.decode_signature(&mut signature_buffer)?;
 
-        let keys = self.keys(waited)?;
-        let key = self.select(&keys, &header, algorithm, waited)?;
+        let (seen, keys) = self.keys(waited)?;
+        let key = self.select(&keys, &header, algorithm, seen, waited)?;
         if !key.verify(algorithm, jws.signing_input(), signature) {
             self.suspect_stale_key();
             return Err(VerifyError::SignatureInvalid.into());
@@ -253,12 +256,14 @@ impl<C: DeserializeOwned> Verifier<C> {
         }))
     }
 
-    fn keys(&self, waited: Option<Waiting>) -> Result<Arc<KeySet>, Unverified> {
+    /// The keys, and the attempt that brought them.
+    fn keys(&self, waited: Option<Waiting>) -> Result<(u64, Arc<KeySet>), Unverified> {
         match &self.0.keys.0 {
-            Source::Fixed(keys) => Ok(keys.clone()),
-            Source::Remote(remote) => remote
-                .keys()
-                .ok_or_else(|| Unverified::NeedsKeys(remote.no_keys(waited))),
+            Source::Fixed(keys) => Ok((0, keys.clone())),
+            Source::Remote(remote) => match remote.look() {
+                (seen, Some(keys)) => Ok((seen, keys)),
+                (seen, None) => Err(Unverified::NeedsKeys(remote.no_keys(seen, waited))),
+            },
         }
     }
 
@@ -267,13 +272,14 @@ impl<C: DeserializeOwned> Verifier<C> {
         keys: &'k KeySet,
         header: &Header<'_>,
         algorithm: crate::Algorithm,
+        seen: u64,
         waited: Option<Waiting>,
     ) -> Result<&'k VerifyingKey, Unverified> {
         let kid = header.key_id.as_deref();
         match (keys.select(kid, algorithm), kid, &self.0.keys.0) {
             (Ok(key), ..) => Ok(key),
             (Err(VerifyError::KeyUnknown { .. }), Some(kid), Source::Remote(remote)) => {
-                Err(Unverified::NeedsKeys(remote.unknown_key(kid, waited)))
+                Err(Unverified::NeedsKeys(remote.unknown_key(kid, seen, waited)))
             }
             (Err(error), ..) => {
                 if error == VerifyError::KeyAlgorithmMismatch {

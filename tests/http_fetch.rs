@@ -43,6 +43,14 @@ async fn a_document_comes_with_its_caching_headers_and_is_asked_for_conditionall
     };
     assert_eq!(fetched, expected);
     assert!(server.heads.lock().unwrap()[0].contains("if-none-match: \"v0\""));
+    let unasked = RawServer::start(|_| b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec()).await;
+    assert_eq!(
+        unasked.fetcher().fetch(None).await,
+        Err(FetchError::Status {
+            status: 304,
+            retry_after: None
+        })
+    );
     let not_modified = RawServer::start(|_| b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec()).await;
     let fetched = not_modified
         .fetcher()
@@ -170,6 +178,29 @@ async fn the_key_set_is_looked_for_in_three_places_and_the_one_that_answers_is_k
         }
         assert_eq!(server.paths(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_web_page_in_another_place_is_not_taken_for_the_key_set() {
+    // One 404, as during a deployment, beside an application that answers every path.
+    let document = TestIssuer::new("http://127.0.0.1").key_set_json();
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let server = RawServer::start(move |path| match path {
+        "/api/auth/jwks" if first.swap(false, std::sync::atomic::Ordering::Relaxed) => {
+            response("404 Not Found", "", b"")
+        }
+        "/api/auth/jwks" => ok(&document),
+        _ => ok(b"<html>an application</html>"),
+    })
+    .await;
+    let fetcher = BetterAuthUrl::parse(&server.url)
+        .unwrap()
+        .fetcher(false)
+        .unwrap();
+    let page = fetcher.fetch(None).await.unwrap();
+    assert!(matches!(page, Fetched::Document { body, .. } if body.starts_with(b"<html>")));
+    let found = fetcher.fetch(None).await.unwrap();
+    assert!(matches!(found, Fetched::Document { body, .. } if body.starts_with(b"{")));
 }
 
 #[tokio::test]

@@ -140,6 +140,15 @@ async fn a_requirement_that_is_not_met_is_a_403() {
     claims["role"] = json!("admin,user");
     claims["scope"] = json!("tasks:read");
     let token = issuer.sign(&claims);
+    // A client acting for itself has no role, whatever the claim says.
+    let mut claims = issuer.claims("client");
+    claims["azp"] = json!("client");
+    claims["role"] = json!("admin");
+    let admins = BearerAuthLayer::new(verifier(&issuer)).require(Requirement::role("admin"));
+    let (parts, body) = call(&admins, request(Some(&issuer.sign(&claims)))).await;
+    assert_eq!(parts.status, StatusCode::FORBIDDEN);
+    assert!(body.contains("user_required"), "{body}");
+
     for (requirement, status) in [
         (Requirement::user(), 200),
         (Requirement::role("admin"), 200),
@@ -175,10 +184,20 @@ async fn a_requirement_that_is_not_met_is_a_403() {
 }
 
 /// A service that insists on being called only as often as it was polled ready.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Strict {
     ready: bool,
     calls: Arc<AtomicUsize>,
+}
+
+impl Clone for Strict {
+    /// Being ready is not cloned (`tower::Service`, "Be careful when cloning inner services").
+    fn clone(&self) -> Self {
+        Self {
+            ready: false,
+            calls: self.calls.clone(),
+        }
+    }
 }
 
 impl Service<Request<Full<Bytes>>> for Strict {
@@ -243,6 +262,26 @@ async fn without_keys_the_answer_is_a_503_that_says_when_to_come_back() {
     assert_eq!(parts.headers["retry-after"], "1");
     assert!(!parts.headers.contains_key("www-authenticate"));
     assert!(body.contains("keys_unavailable"));
+}
+
+#[tokio::test]
+async fn only_a_grpc_call_is_answered_in_grpcs_terms() {
+    let layer = BearerAuthLayer::new(verifier(&TestIssuer::new(ISSUER)));
+    for (method, content_type, status) in [
+        ("POST", "application/grpc", 200),
+        ("POST", "application/grpc+proto", 200),
+        ("POST", "application/grpc-web", 401),
+        ("GET", "application/grpc", 401),
+        ("POST", "application/json", 401),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .header("content-type", content_type);
+        let (parts, _) = call(&layer, request.body(Full::default()).unwrap()).await;
+        assert_eq!(parts.status.as_u16(), status, "{method} {content_type}");
+        assert_eq!(parts.headers.contains_key("grpc-status"), status == 200);
+        assert_eq!(parts.headers["cache-control"], "no-store");
+    }
 }
 
 /// Answers one connection after another on a loopback port until the test ends.

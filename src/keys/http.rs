@@ -15,6 +15,7 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::fetch::{FetchError, FetchFuture, FetchKeySet, Fetched};
+use super::key_set::KeySet;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -106,8 +107,12 @@ impl HttpFetcher {
                     etag,
                 })
             }
-            StatusCode::NOT_MODIFIED => Ok(Fetched::NotModified { max_age }),
-            status if status.is_redirection() => Err(FetchError::Redirect(status.as_u16())),
+            StatusCode::NOT_MODIFIED if if_none_match.is_some() => {
+                Ok(Fetched::NotModified { max_age })
+            }
+            status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+                Err(FetchError::Redirect(status.as_u16()))
+            }
             status => Err(FetchError::Status {
                 status: status.as_u16(),
                 retry_after: retry_after(response.headers()),
@@ -121,6 +126,7 @@ impl FetchKeySet for HttpFetcher {
         Box::pin(async move {
             let found = self.found.load(Ordering::Relaxed);
             let mut result = Err(FetchError::Connect);
+            let mut unusable = None;
             // The one that answered last, then, if it is gone, each of the others once.
             for position in (found..self.urls.len()).chain(0..found) {
                 let Some(url) = self.urls.get(position) else {
@@ -131,12 +137,23 @@ impl FetchKeySet for HttpFetcher {
                 result = self.get(url, validator).await;
                 match &result {
                     Err(FetchError::Status { status: 404, .. }) => continue,
-                    Ok(_) => self.found.store(position, Ordering::Relaxed),
-                    Err(_) => {}
+                    // A web application answers every path with its own page.
+                    Ok(Fetched::Document { body, .. }) if self.urls.len() > 1 => {
+                        if KeySet::from_json(body).is_err() {
+                            unusable = unusable.or(Some(result));
+                            result = Err(FetchError::Status {
+                                status: 404,
+                                retry_after: None,
+                            });
+                            continue;
+                        }
+                        self.found.store(position, Ordering::Relaxed);
+                    }
+                    _ => {}
                 }
                 return result;
             }
-            result
+            unusable.unwrap_or(result)
         })
     }
 }

@@ -18,6 +18,9 @@ use crate::json::{self, Value};
 /// RFC 7518 §3.3 and §3.5 demand 2048 bits or more; above 8192 a verification costs too much.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// In bytes. Everybody uses 65537; a long exponent only makes verification slow.
+const MAX_RSA_EXPONENT_LEN: usize = 4;
+
 /// Why a key of a key set was not loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -229,6 +232,9 @@ impl<'j> Jwk<'j> {
         }
         let algorithms = self.bind(&[Algorithm::EdDsa, Algorithm::Ed25519])?;
         let x = decode("x", self.x.as_deref(), 32)?;
+        if is_small_order(&x) {
+            return Err(SkipReason::InvalidKey);
+        }
         let key = parse(&signature::ED25519, &x)?;
         Ok(algorithms
             .into_iter()
@@ -272,7 +278,7 @@ impl<'j> Jwk<'j> {
         }
         // An even number is never the product of odd primes, nor prime to their totient.
         let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-        if !odd(&n) || !odd(&e) || e == [1] {
+        if !odd(&n) || !odd(&e) || e == [1] || e.len() > MAX_RSA_EXPONENT_LEN {
             return Err(SkipReason::InvalidKey);
         }
         let components = RsaPublicKeyComponents { n: &*n, e: &*e };
@@ -287,6 +293,35 @@ impl<'j> Jwk<'j> {
             })
             .collect()
     }
+}
+
+/// Whether an Ed25519 public key is a point of small order, for which anybody can sign, or no
+/// canonical encoding of a point (RFC 8032 §5.1.3). The sign bit makes no difference.
+fn is_small_order(x: &[u8]) -> bool {
+    /// The y of the points of order 8, least significant byte first; of one, and of its negative.
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let mut y = x.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    let [first, middle @ .., last] = &*y else {
+        return true;
+    };
+    // Orders 4 and 1: y is 0 or 1. Order 2: y is p − 1, and p or more is no canonical y.
+    let zero_or_one = *first <= 1 && *last == 0 && middle.iter().all(|byte| *byte == 0);
+    let at_the_top = *first >= 0xec && *last == 0x7f && middle.iter().all(|byte| *byte == 0xff);
+    zero_or_one || at_the_top || ORDER_8.iter().any(|point| *point == *y)
 }
 
 fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
@@ -474,6 +509,32 @@ mod tests {
             ),
         ] {
             assert_eq!(load(&json), Err(expected), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_point_that_anybody_can_sign_for_is_no_key() {
+        let identity = {
+            let mut y = [0; 32];
+            y[0] = 1;
+            y
+        };
+        let order_2 = {
+            let mut y = [0xff; 32];
+            (y[0], y[31]) = (0xec, 0x7f);
+            y
+        };
+        let order_8 = "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU";
+        let sign_bit = {
+            let mut y = identity;
+            y[31] = 0x80;
+            y
+        };
+        let weak =
+            [[0; 32], identity, order_2, [0xff; 32], sign_bit].map(|y| URL_SAFE_NO_PAD.encode(y));
+        for x in weak.iter().map(|x| &**x).chain([order_8]) {
+            let json = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
+            assert_eq!(load(&json), Err(SkipReason::InvalidKey), "{x}");
         }
     }
 

@@ -74,6 +74,10 @@ impl KeySet {
     }
 
     pub(crate) fn from_json_limited(json: &[u8], max_keys: usize) -> Result<Self, KeySetError> {
+        // serde would take an array of the members for the object.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(KeySetError::Malformed);
+        }
         let document: Document<'_> =
             serde_json::from_slice(json).map_err(|_| KeySetError::Malformed)?;
         let count = document.keys.len();
@@ -262,6 +266,7 @@ mod tests {
             ("", KeySetError::Malformed),
             ("<html>", KeySetError::Malformed),
             ("[]", KeySetError::Malformed),
+            (r#"[[{"kty":"oct"}]]"#, KeySetError::Malformed),
             ("{}", KeySetError::Malformed),
             (r#"{"keys":null}"#, KeySetError::Malformed),
             (r#"{"keys":[{]}"#, KeySetError::Malformed),

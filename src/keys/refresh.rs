@@ -9,8 +9,10 @@
 //! 4. Each of the three has a budget of its own, so that made-up tokens can starve none.
 //! 5. At most one fetch is under way; all who need one share it.
 //! 6. A `kid` that a set fetched for it did not contain is remembered until the next set, but
-//!    for no more than a minute: an auth server behind several caches may publish it late.
-//! 7. A failure is retried after 1 s, doubled up to 60 s, with jitter, and never earlier than the
+//!    for no more than two cooldowns: an auth server behind several caches may publish it late,
+//!    and serial ids can be guessed before they are used.
+//! 7. An answer that went by an older set than there is by now is not given: look again.
+//! 8. A failure is retried after 1 s, doubled up to 60 s, with jitter, and never earlier than the
 //!    server's `Retry-After`, which holds for all three budgets.
 //!
 //! Everything here is a function of the time it is given; [`super::remote`] supplies the clock.
@@ -34,10 +36,20 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How many absent `kid`s are remembered. Each costs 24 bytes; one more forgets them all.
 const MAX_ABSENT: usize = 1024;
 
-/// How long an absent `kid` is remembered at the most.
-const ABSENT_FOR: Duration = Duration::from_secs(60);
+/// Within these bounds options are taken; beyond them an attempt would follow on the other without
+/// a pause, or time would overflow.
+const OPTION_BOUNDS: (Duration, Duration) = (
+    Duration::from_millis(100),
+    Duration::from_secs(10 * 365 * 24 * 60 * 60),
+);
 
-/// How a fetched key set is kept fresh. `Default` gives the values named here.
+/// How a fetched key set is kept fresh. `Default` gives the values named here; times below 100 ms
+/// or above ten years are taken as those.
+///
+/// ```
+/// let mut options = keyward::RefreshOptions::default();
+/// options.max_staleness = std::time::Duration::from_secs(60 * 60);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefreshOptions {
@@ -49,7 +61,8 @@ pub struct RefreshOptions {
     pub bad_signature_cooldown: Duration,
     /// Verification stops this long after the last good answer: 24 h.
     pub max_staleness: Duration,
-    /// A whole attempt takes no longer than this: 5 s.
+    /// A whole attempt takes no longer than this: 5 s, which is also the most that
+    /// `HttpFetcher` allows.
     pub fetch_timeout: Duration,
     /// A document with more keys is refused: 256.
     pub max_keys: usize,
@@ -68,9 +81,25 @@ impl Default for RefreshOptions {
     }
 }
 
+impl RefreshOptions {
+    pub(crate) fn bounded(self) -> Self {
+        let bounded = |time: Duration| time.clamp(OPTION_BOUNDS.0, OPTION_BOUNDS.1);
+        Self {
+            interval: bounded(self.interval),
+            cooldown: bounded(self.cooldown),
+            bad_signature_cooldown: bounded(self.bad_signature_cooldown),
+            max_staleness: bounded(self.max_staleness),
+            fetch_timeout: bounded(self.fetch_timeout),
+            max_keys: self.max_keys,
+        }
+    }
+}
+
 /// The answer to a request that lacks a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
+    /// There is a newer set than the one looked at.
+    LookAgain,
     /// Wait for an attempt to end, then look again.
     Wait(Waiting),
     /// The key is not there. `refreshed`: a set fetched for this `kid` did not contain it.
@@ -92,6 +121,8 @@ pub(crate) struct Waiting {
 pub(crate) struct Refresh {
     options: RefreshOptions,
     attempts: u64,
+    /// The last attempt that brought a set.
+    last_succeeded: u64,
     in_flight: bool,
     last_failed: bool,
     failures: u32,
@@ -109,6 +140,7 @@ impl Refresh {
         Self {
             options,
             attempts: 0,
+            last_succeeded: 0,
             in_flight: false,
             last_failed: false,
             failures: 0,
@@ -138,9 +170,13 @@ impl Refresh {
         self.failures
     }
 
-    /// Forgets an attempt whose task was dropped half-way, with its runtime.
-    pub(crate) fn abandon(&mut self) {
-        self.in_flight = false;
+    /// The task that makes the attempts was dropped, with its runtime or by a panic. An attempt
+    /// that was under way has failed. Gives its number.
+    pub(crate) fn abandon(&mut self, now: Instant, random: f64) -> u64 {
+        if self.in_flight {
+            self.failed(now, None, random);
+        }
+        self.attempts
     }
 
     fn begin(&mut self) -> u64 {
@@ -149,28 +185,36 @@ impl Refresh {
         self.attempts
     }
 
-    /// A request came while there is no set, or only one that is too old.
-    pub(crate) fn no_keys(&self, now: Instant, waited: Option<Waiting>) -> Answer {
-        match waited {
-            None if self.in_flight => Answer::Wait(Waiting {
-                attempt: self.attempts,
+    /// A request came while there is no set, or only one that is too old. `seen`: the attempt that
+    /// brought the set it looked at, 0 for none.
+    pub(crate) fn no_keys(&mut self, now: Instant, seen: u64, waited: Option<Waiting>) -> Answer {
+        if self.last_succeeded > seen {
+            return Answer::LookAgain;
+        }
+        match (waited, self.due(now)) {
+            (None, Some(attempt)) => Answer::Wait(Waiting {
+                attempt,
                 settles: false,
             }),
             _ => self.unavailable(now),
         }
     }
 
-    /// A request named a `kid`, here by its hash, that the set does not have. `waited`: what it
-    /// waited for already.
+    /// A request named a `kid`, here by its hash, that the set does not have. `seen`: the attempt
+    /// that brought that set; `waited`: what the request waited for already.
     pub(crate) fn unknown_key(
         &mut self,
         kid: u64,
         now: Instant,
+        seen: u64,
         waited: Option<Waiting>,
     ) -> Answer {
+        if self.last_succeeded > seen {
+            return Answer::LookAgain;
+        }
         if let Some(waiting) = waited {
-            let still_running = self.in_flight && self.attempts == waiting.attempt;
-            if still_running || self.last_failed {
+            // It failed, or is still running: the question is not settled.
+            if self.last_succeeded < waiting.attempt {
                 return self.unavailable(now);
             }
             if waiting.settles {
@@ -181,7 +225,7 @@ impl Refresh {
         if self
             .absent
             .get(&kid)
-            .is_some_and(|since| now < *since + ABSENT_FOR)
+            .is_some_and(|since| now < *since + 2 * self.options.cooldown)
         {
             return Answer::Unknown { refreshed: true };
         }
@@ -219,6 +263,7 @@ impl Refresh {
     /// The attempt brought a good set. `random` is in `0.0..1.0`.
     pub(crate) fn succeeded(&mut self, now: Instant, max_age: Option<Duration>, random: f64) {
         self.in_flight = false;
+        self.last_succeeded = self.attempts;
         self.last_failed = false;
         self.failures = 0;
         self.absent.clear();
@@ -274,6 +319,65 @@ mod tests {
         (refresh, now)
     }
 
+    /// Asks as a request does that has looked at the newest set.
+    fn ask(refresh: &mut Refresh, kid: u64, now: Instant, waited: Option<Waiting>) -> Answer {
+        let seen = refresh.last_succeeded;
+        refresh.unknown_key(kid, now, seen, waited)
+    }
+
+    fn ask_for_any(refresh: &mut Refresh, now: Instant, waited: Option<Waiting>) -> Answer {
+        let seen = refresh.last_succeeded;
+        refresh.no_keys(now, seen, waited)
+    }
+
+    #[test]
+    fn an_answer_by_an_older_set_than_there_is_is_not_given() {
+        let (mut refresh, now) = fetched();
+        assert_eq!(refresh.no_keys(now, 0, None), Answer::LookAgain);
+        assert_eq!(refresh.unknown_key(1, now, 0, None), Answer::LookAgain);
+        started(refresh.unknown_key(1, now, 1, None));
+    }
+
+    #[test]
+    fn an_abandoned_attempt_settles_nothing() {
+        let (mut refresh, now) = fetched();
+        let waiting = started(ask(&mut refresh, 1, now, None));
+        assert_eq!(refresh.abandon(now, MIDDLE), waiting.attempt);
+        let answer = ask(&mut refresh, 1, now, Some(waiting));
+        assert!(matches!(answer, Answer::Unavailable { .. }), "{answer:?}");
+        assert!(refresh.absent.is_empty());
+    }
+
+    #[test]
+    fn an_attempt_that_is_due_is_waited_for_although_nobody_has_begun_it() {
+        let (mut refresh, now) = fetched();
+        let due = refresh.scheduled_at();
+        started(ask_for_any(&mut refresh, due, None));
+        assert!(now < due);
+    }
+
+    #[test]
+    fn options_beyond_all_bounds_overflow_nothing() {
+        let now = Instant::now();
+        for time in [Duration::ZERO, Duration::MAX] {
+            let options = RefreshOptions {
+                interval: time,
+                cooldown: time,
+                bad_signature_cooldown: time,
+                max_staleness: time,
+                fetch_timeout: time,
+                max_keys: 1,
+            };
+            let mut refresh = Refresh::new(options.bounded(), now);
+            refresh.due(now);
+            refresh.succeeded(now, None, 1.0);
+            assert!(refresh.scheduled_at() > now);
+            started(ask(&mut refresh, 1, now, None));
+            refresh.failed(now, None, 1.0);
+            assert!(refresh.bad_signature(now));
+        }
+    }
+
     fn started(answer: Answer) -> Waiting {
         match answer {
             Answer::Wait(waiting) => waiting,
@@ -306,20 +410,20 @@ mod tests {
     #[test]
     fn an_unknown_kid_refreshes_once_per_cooldown() {
         let (mut refresh, now) = fetched();
-        let first = started(refresh.unknown_key(1, now, None));
+        let first = started(ask(&mut refresh, 1, now, None));
         refresh.succeeded(now, None, MIDDLE);
         assert_eq!(
-            refresh.unknown_key(1, now, Some(first)),
+            ask(&mut refresh, 1, now, Some(first)),
             Answer::Unknown { refreshed: true }
         );
 
         for kid in 2..5000 {
             assert_eq!(
-                refresh.unknown_key(kid, now + 9 * SECOND, None),
+                ask(&mut refresh, kid, now + 9 * SECOND, None),
                 Answer::Unknown { refreshed: false }
             );
         }
-        let second = started(refresh.unknown_key(2, now + 10 * SECOND, None));
+        let second = started(ask(&mut refresh, 2, now + 10 * SECOND, None));
         assert_eq!(second.attempt, 3);
     }
 
@@ -328,7 +432,7 @@ mod tests {
         let (mut refresh, now) = fetched();
         let due = refresh.scheduled_at();
         assert_eq!(refresh.due(due), Some(2)); // the scheduled refresh began before the key was made
-        let joined = started(refresh.unknown_key(7, due, None));
+        let joined = started(ask(&mut refresh, 7, due, None));
         assert_eq!(
             joined,
             Waiting {
@@ -338,7 +442,7 @@ mod tests {
         );
         refresh.succeeded(due, None, MIDDLE);
         // Its own budget is untouched, so the request gets a fetch of its own.
-        let own = started(refresh.unknown_key(7, due, Some(joined)));
+        let own = started(ask(&mut refresh, 7, due, Some(joined)));
         assert_eq!(
             own,
             Waiting {
@@ -347,30 +451,30 @@ mod tests {
             }
         );
         // Another joined the same first attempt: by now the second is in flight and settles.
-        assert_eq!(started(refresh.unknown_key(8, due, Some(joined))), own);
+        assert_eq!(started(ask(&mut refresh, 8, due, Some(joined))), own);
         refresh.succeeded(due, None, MIDDLE);
         assert_eq!(
-            refresh.unknown_key(7, due, Some(own)),
+            ask(&mut refresh, 7, due, Some(own)),
             Answer::Unknown { refreshed: true }
         );
         assert!(now < due);
     }
 
     #[test]
-    fn an_absent_kid_is_remembered_for_a_minute_or_until_the_next_set() {
+    fn an_absent_kid_is_remembered_for_two_cooldowns_or_until_the_next_set() {
         let (mut refresh, now) = fetched();
-        let waiting = started(refresh.unknown_key(1, now, None));
+        let waiting = started(ask(&mut refresh, 1, now, None));
         refresh.succeeded(now, None, MIDDLE);
-        refresh.unknown_key(1, now, Some(waiting));
+        ask(&mut refresh, 1, now, Some(waiting));
         // Remembered beyond the cooldown: it does not spend the next attempt.
         assert_eq!(
-            refresh.unknown_key(1, now + 59 * SECOND, None),
+            ask(&mut refresh, 1, now + 19 * SECOND, None),
             Answer::Unknown { refreshed: true }
         );
-        started(refresh.unknown_key(1, now + 60 * SECOND, None));
-        refresh.succeeded(now + 60 * SECOND, None, MIDDLE);
+        started(ask(&mut refresh, 1, now + 20 * SECOND, None));
+        refresh.succeeded(now + 20 * SECOND, None, MIDDLE);
         assert_eq!(
-            refresh.unknown_key(1, now + 60 * SECOND, None),
+            ask(&mut refresh, 1, now + 20 * SECOND, None),
             Answer::Unknown { refreshed: false }
         );
     }
@@ -387,19 +491,19 @@ mod tests {
     #[test]
     fn the_cooldown_counts_failed_attempts_too() {
         let (mut refresh, now) = fetched();
-        let waiting = started(refresh.unknown_key(1, now, None));
+        let waiting = started(ask(&mut refresh, 1, now, None));
         refresh.failed(now, None, MIDDLE);
         assert!(matches!(
-            refresh.unknown_key(1, now, Some(waiting)),
+            ask(&mut refresh, 1, now, Some(waiting)),
             Answer::Unavailable { .. }
         ));
         for kid in 2..100 {
             assert!(matches!(
-                refresh.unknown_key(kid, now + 9 * SECOND, None),
+                ask(&mut refresh, kid, now + 9 * SECOND, None),
                 Answer::Unavailable { .. }
             ));
         }
-        started(refresh.unknown_key(2, now + 10 * SECOND, None));
+        started(ask(&mut refresh, 2, now + 10 * SECOND, None));
     }
 
     #[test]
@@ -408,7 +512,7 @@ mod tests {
         assert!(refresh.bad_signature(now));
         refresh.succeeded(now, None, MIDDLE);
         assert!(!refresh.bad_signature(now + 59 * SECOND));
-        started(refresh.unknown_key(1, now, None));
+        started(ask(&mut refresh, 1, now, None));
         refresh.succeeded(now, None, MIDDLE);
         assert!(refresh.bad_signature(now + 60 * SECOND));
         refresh.succeeded(now + 60 * SECOND, None, MIDDLE);
@@ -439,7 +543,7 @@ mod tests {
         refresh.failed(now, Some(45 * SECOND), MIDDLE);
         assert_eq!(refresh.scheduled_at() - now, 45 * SECOND);
         assert_eq!(
-            refresh.unknown_key(1, now + 44 * SECOND, None),
+            ask(&mut refresh, 1, now + 44 * SECOND, None),
             Answer::Unavailable {
                 retry_after: SECOND
             }
@@ -455,25 +559,19 @@ mod tests {
         let now = Instant::now();
         let mut refresh = Refresh::new(RefreshOptions::default(), now);
         refresh.due(now);
-        let waiting = started(refresh.no_keys(now, None));
+        let waiting = started(ask_for_any(&mut refresh, now, None));
         refresh.failed(now, None, 1.0);
         let unavailable = Answer::Unavailable {
             retry_after: SECOND,
         };
-        assert_eq!(refresh.no_keys(now, Some(waiting)), unavailable);
-        assert_eq!(refresh.no_keys(now, None), unavailable);
+        assert_eq!(ask_for_any(&mut refresh, now, Some(waiting)), unavailable);
+        assert_eq!(ask_for_any(&mut refresh, now, None), unavailable);
         // A request that has waited once does not wait for the retry as well.
         refresh.due(now + SECOND);
-        assert_eq!(refresh.no_keys(now + SECOND, Some(waiting)), unavailable);
-        started(refresh.no_keys(now + SECOND, None));
-    }
-
-    #[test]
-    fn an_abandoned_attempt_is_made_again() {
-        let now = Instant::now();
-        let mut refresh = Refresh::new(RefreshOptions::default(), now);
-        assert_eq!(refresh.due(now), Some(1));
-        refresh.abandon();
-        assert_eq!(refresh.due(now), Some(2));
+        assert_eq!(
+            ask_for_any(&mut refresh, now + SECOND, Some(waiting)),
+            unavailable
+        );
+        started(ask_for_any(&mut refresh, now + SECOND, None));
     }
 }

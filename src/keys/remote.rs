@@ -72,6 +72,8 @@ struct Shared {
 }
 
 struct Loaded {
+    /// The number of the attempt that brought it.
+    attempt: u64,
     keys: Arc<KeySet>,
     etag: Option<String>,
     answered_at: Instant,
@@ -79,6 +81,8 @@ struct Loaded {
 
 /// What to do about a key that is not there.
 pub(crate) enum Lookup {
+    /// There is a newer set by now.
+    LookAgain,
     /// Await this, then look again and say what was waited for.
     Wait(Waiting, KeyWait),
     Unknown {
@@ -94,8 +98,10 @@ pub(crate) type KeyWait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl RemoteKeySet {
     /// A key set that `fetcher` fetches. The first attempt begins at once inside a Tokio runtime,
-    /// else with the first verification; neither waits for it here.
+    /// else with the first verification; neither waits for it here. The runtime must have its time
+    /// enabled.
     pub fn new(fetcher: impl FetchKeySet, options: RefreshOptions) -> Self {
+        let options = options.bounded();
         let set = Self(Arc::new(Shared {
             fetcher: Arc::new(fetcher),
             options,
@@ -113,6 +119,7 @@ impl RemoteKeySet {
 
     /// How it is doing.
     pub fn status(&self) -> KeySetStatus {
+        self.ensure_keeper();
         let loaded = self.0.loaded.load();
         let loaded = loaded.as_deref();
         KeySetStatus {
@@ -126,12 +133,19 @@ impl RemoteKeySet {
 
     /// The keys at this moment, unless there are none or they are too old to be trusted.
     pub fn keys(&self) -> Option<Arc<KeySet>> {
+        self.look().1
+    }
+
+    /// The keys, and the attempt that brought them, be they too old or not; 0 for none.
+    pub(crate) fn look(&self) -> (u64, Option<Arc<KeySet>>) {
         self.ensure_keeper();
-        let loaded = self.0.loaded.load();
-        loaded
-            .as_ref()
-            .filter(|loaded| self.fresh_enough(loaded))
-            .map(|loaded| loaded.keys.clone())
+        match &*self.0.loaded.load() {
+            None => (0, None),
+            Some(loaded) => (
+                loaded.attempt,
+                self.fresh_enough(loaded).then(|| loaded.keys.clone()),
+            ),
+        }
     }
 
     fn fresh_enough(&self, loaded: &Loaded) -> bool {
@@ -139,15 +153,18 @@ impl RemoteKeySet {
     }
 
     /// For a request that came while [`keys`](Self::keys) had none.
-    pub(crate) fn no_keys(&self, waited: Option<Waiting>) -> Lookup {
-        let answer = self.0.refresh().no_keys(Instant::now(), waited);
+    pub(crate) fn no_keys(&self, seen: u64, waited: Option<Waiting>) -> Lookup {
+        let answer = self.0.refresh().no_keys(Instant::now(), seen, waited);
         self.act_on(answer)
     }
 
     /// For a request with a `kid` that the set does not have.
-    pub(crate) fn unknown_key(&self, kid: &str, waited: Option<Waiting>) -> Lookup {
+    pub(crate) fn unknown_key(&self, kid: &str, seen: u64, waited: Option<Waiting>) -> Lookup {
         let kid = self.0.kid_hasher.hash_one(kid);
-        let answer = self.0.refresh().unknown_key(kid, Instant::now(), waited);
+        let answer = self
+            .0
+            .refresh()
+            .unknown_key(kid, Instant::now(), seen, waited);
         self.act_on(answer)
     }
 
@@ -160,6 +177,13 @@ impl RemoteKeySet {
 
     fn act_on(&self, answer: Answer) -> Lookup {
         match answer {
+            Answer::LookAgain => Lookup::LookAgain,
+            // Nothing here could wait, nor make an attempt.
+            Answer::Wait(_) if tokio::runtime::Handle::try_current().is_err() => {
+                Lookup::Unavailable {
+                    retry_after: WAIT_MARGIN,
+                }
+            }
             Answer::Unknown { refreshed } => Lookup::Unknown { refreshed },
             Answer::Unavailable { retry_after } => Lookup::Unavailable { retry_after },
             Answer::Wait(waiting) => {
@@ -186,8 +210,6 @@ impl RemoteKeySet {
         if self.0.keeper_runs.swap(true, Ordering::AcqRel) {
             return;
         }
-        // Marks an attempt that is due as begun, so that this very request already waits for it.
-        self.0.refresh().due(Instant::now());
         let guard = KeeperGuard(Arc::downgrade(&self.0));
         runtime.spawn(keep(guard, self.0.wake.clone()));
     }
@@ -216,7 +238,7 @@ impl Shared {
             Err(_) => Err(FetchError::Timeout),
         };
         let now = Instant::now();
-        match self.read(fetched, held.as_deref(), now) {
+        match self.read(number, fetched, held.as_deref(), now) {
             Ok((loaded, max_age)) => {
                 self.loaded.store(Some(Arc::new(loaded)));
                 *lock(&self.last_error) = None;
@@ -241,6 +263,7 @@ impl Shared {
 
     fn read(
         &self,
+        attempt: u64,
         fetched: Result<Fetched, FetchError>,
         held: Option<&Loaded>,
         now: Instant,
@@ -258,6 +281,7 @@ impl Shared {
                 report(&keys, held.map(|held| &*held.keys));
                 Ok((
                     Loaded {
+                        attempt,
                         keys,
                         etag,
                         answered_at: now,
@@ -265,8 +289,9 @@ impl Shared {
                     max_age,
                 ))
             }
-            (Fetched::NotModified { max_age }, Some(held)) => {
+            (Fetched::NotModified { max_age }, Some(held)) if held.etag.is_some() => {
                 let loaded = Loaded {
+                    attempt,
                     keys: held.keys.clone(),
                     etag: held.etag.clone(),
                     answered_at: now,
@@ -274,7 +299,7 @@ impl Shared {
                 Ok((loaded, max_age))
             }
             // "Not modified" compared with nothing.
-            (Fetched::NotModified { .. }, None) => Err(FetchError::Status {
+            (Fetched::NotModified { .. }, _) => Err(FetchError::Status {
                 status: 304,
                 retry_after: None,
             }
@@ -323,8 +348,9 @@ struct KeeperGuard(Weak<Shared>);
 impl Drop for KeeperGuard {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
-            shared.refresh().abandon();
+            let abandoned = shared.refresh().abandon(Instant::now(), fastrand::f64());
             shared.keeper_runs.store(false, Ordering::Release);
+            shared.ended.send_replace(abandoned);
         }
     }
 }

@@ -30,8 +30,8 @@
 //! # }
 //! ```
 //!
-//! [`BearerAuth`] is an argument of a poem-openapi operation. It authenticates before the body is
-//! read and puts the security scheme into the document. The verifier comes as data:
+//! [`BearerAuth`] is an argument of a poem-openapi operation. As the first argument it
+//! authenticates before the body and the other arguments are read and puts the security scheme into the document. The verifier comes as data:
 //!
 //! ```
 //! use keyward::Verifier;

@@ -16,7 +16,8 @@ use crate::verifier::Verifier;
 /// The scheme's name in `components.securitySchemes`.
 const NAME: &str = "BearerAuth";
 
-/// An operation's caller, who has a good token. See the [module](super) for an example.
+/// An operation's caller, who has a good token. See the [module](super) for an example. Make it the
+/// first argument: those before it are read, and may be refused, for callers without a token too.
 #[derive(Clone, Debug)]
 pub struct BearerAuth<C = BetterAuthUser>(pub Principal<C>);
 

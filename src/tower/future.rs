@@ -134,7 +134,7 @@ where
                 future: pending.inner.call(pending.request),
             },
             Err(rejection) => {
-                let grpc = grpc::is_grpc(request.headers());
+                let grpc = grpc::is_grpc(request);
                 let response = refuse(&rejection, &pending.gate, request.extensions(), grpc);
                 State::Refused {
                     response: Some(response),

@@ -1,18 +1,19 @@
 //! Refusals in gRPC's own terms: a client library looks at `grpc-status`, not at the HTTP status.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, Response};
 
 use crate::bearer::Rejection;
 
 /// Whether a request is a gRPC call.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(CONTENT_TYPE) else {
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let Some(content_type) = request.headers().get(CONTENT_TYPE) else {
         return false;
     };
     let content_type = content_type.as_bytes();
-    content_type.starts_with(b"application/grpc")
+    request.method() == Method::POST
+        && content_type.starts_with(b"application/grpc")
         // gRPC-Web is another protocol, with its status in the body.
         && !content_type.starts_with(b"application/grpc-web")
 }
@@ -27,6 +28,7 @@ pub(super) fn response(rejection: &Rejection, realm: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("grpc-status", HeaderValue::from_static(status));
     // The messages are fixed texts of printable ASCII without a percent sign: nothing to encode.
     let message = HeaderValue::from_str(&format!("{}: {rejection}", rejection.code()));

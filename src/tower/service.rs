@@ -42,7 +42,7 @@ where
             AuthStep::Done(result) => match self.gate.admit(result, request.extensions_mut()) {
                 Ok(()) => ResponseFuture::inner(self.inner.call(request)),
                 Err(rejection) => {
-                    let grpc = grpc::is_grpc(request.headers());
+                    let grpc = grpc::is_grpc(&request);
                     ResponseFuture::refused(refuse(
                         &rejection,
                         &self.gate,

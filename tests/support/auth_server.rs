@@ -46,6 +46,11 @@ impl AuthServer {
         self.0.lock().unwrap().reply = reply;
     }
 
+    /// Without the usual delay.
+    pub fn answers_at_once(&self) {
+        self.0.lock().unwrap().delay = Duration::ZERO;
+    }
+
     pub fn fetches(&self) -> usize {
         self.0.lock().unwrap().fetches
     }
@@ -74,7 +79,9 @@ impl FetchKeySet for AuthServer {
             (state.reply.clone(), state.delay)
         };
         Box::pin(async move {
-            tokio::time::sleep(delay).await;
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             match reply {
                 Reply::Document(body) => Ok(Fetched::document(body)),
                 Reply::Fetched(fetched) => Ok(fetched),
