@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::ed25519::Ed25519Key;
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::json::{self, Value};
 
@@ -70,7 +71,14 @@ pub enum SkipReason {
 pub struct VerifyingKey {
     id: Option<Box<str>>,
     algorithms: AlgorithmSet,
-    prepared: Vec<(Algorithm, ParsedPublicKey)>,
+    prepared: Prepared,
+}
+
+/// A public key made ready to verify.
+enum Prepared {
+    Ed25519(Ed25519Key),
+    /// For each of the key's algorithms. An RSA key may have several.
+    AwsLc(Vec<(Algorithm, ParsedPublicKey)>),
 }
 
 impl VerifyingKey {
@@ -98,10 +106,16 @@ impl VerifyingKey {
     /// Whether `signature` is this key's over `message`. An algorithm that is not the key's is
     /// `false`, as is a signature of the wrong length.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.prepared
-            .iter()
-            .find(|(own, _)| *own == algorithm)
-            .is_some_and(|(_, key)| key.verify_sig(message, signature).is_ok())
+        match &self.prepared {
+            // Both of its names mean the same.
+            Prepared::Ed25519(key) => {
+                self.algorithms.contains(algorithm) && key.verify(message, signature)
+            }
+            Prepared::AwsLc(keys) => keys
+                .iter()
+                .find(|(own, _)| *own == algorithm)
+                .is_some_and(|(_, key)| key.verify_sig(message, signature).is_ok()),
+        }
     }
 }
 
@@ -195,7 +209,7 @@ impl<'j> Jwk<'j> {
         {
             return Err(SkipReason::NotForSignatures);
         }
-        let prepared = match kty {
+        let (algorithms, prepared) = match kty {
             "OKP" => self.prepare_okp(),
             "EC" => self.prepare_ec(),
             "RSA" => self.prepare_rsa(),
@@ -203,7 +217,7 @@ impl<'j> Jwk<'j> {
         }?;
         Ok(VerifyingKey {
             id: self.kid.map(|kid| kid.into_owned().into_boxed_str()),
-            algorithms: prepared.iter().map(|(algorithm, _)| *algorithm).collect(),
+            algorithms,
             prepared,
         })
     }
@@ -224,26 +238,25 @@ impl<'j> Jwk<'j> {
     }
 
     /// RFC 8037 §2.
-    fn prepare_okp(&self) -> Result<Vec<(Algorithm, ParsedPublicKey)>, SkipReason> {
+    fn prepare_okp(&self) -> Result<(AlgorithmSet, Prepared), SkipReason> {
         match self.crv.as_deref() {
             Some("Ed25519") => {}
             Some(_) => return Err(SkipReason::Curve),
             None => return Err(SkipReason::MemberMissing("crv")),
         }
         let algorithms = self.bind(&[Algorithm::EdDsa, Algorithm::Ed25519])?;
-        let x = decode("x", self.x.as_deref(), 32)?;
+        let x: [u8; 32] = decode("x", self.x.as_deref(), 32)?
+            .try_into()
+            .map_err(|_| SkipReason::MemberValue("x"))?;
         if is_small_order(&x) {
             return Err(SkipReason::InvalidKey);
         }
-        let key = parse(&signature::ED25519, &x)?;
-        Ok(algorithms
-            .into_iter()
-            .map(|algorithm| (algorithm, key.clone()))
-            .collect())
+        let key = Ed25519Key::new(parse(&signature::ED25519, &x)?, x);
+        Ok((algorithms.into_iter().collect(), Prepared::Ed25519(key)))
     }
 
     /// RFC 7518 §6.2.1.
-    fn prepare_ec(&self) -> Result<Vec<(Algorithm, ParsedPublicKey)>, SkipReason> {
+    fn prepare_ec(&self) -> Result<(AlgorithmSet, Prepared), SkipReason> {
         let (algorithm, verification, coordinate_len): (_, &'static dyn VerificationAlgorithm, _) =
             match self.crv.as_deref() {
                 Some("P-256") => (Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED, 32),
@@ -257,11 +270,15 @@ impl<'j> Jwk<'j> {
         let mut point = vec![4];
         point.extend(decode("x", self.x.as_deref(), coordinate_len)?);
         point.extend(decode("y", self.y.as_deref(), coordinate_len)?);
-        Ok(vec![(algorithm, parse(verification, &point)?)])
+        let key = parse(verification, &point)?;
+        Ok((
+            AlgorithmSet::from_iter([algorithm]),
+            Prepared::AwsLc(vec![(algorithm, key)]),
+        ))
     }
 
     /// RFC 7518 §6.3.1.
-    fn prepare_rsa(&self) -> Result<Vec<(Algorithm, ParsedPublicKey)>, SkipReason> {
+    fn prepare_rsa(&self) -> Result<(AlgorithmSet, Prepared), SkipReason> {
         let algorithms = self.bind(&[
             Algorithm::Rs256,
             Algorithm::Rs384,
@@ -282,22 +299,23 @@ impl<'j> Jwk<'j> {
             return Err(SkipReason::InvalidKey);
         }
         let components = RsaPublicKeyComponents { n: &*n, e: &*e };
-        algorithms
-            .into_iter()
-            .filter_map(|algorithm| Some((algorithm, rsa_parameters(algorithm)?)))
+        let prepared = algorithms
+            .iter()
+            .filter_map(|algorithm| Some((*algorithm, rsa_parameters(*algorithm)?)))
             .map(|(algorithm, parameters)| {
                 let key = components
                     .to_parsed_public_key(parameters)
                     .map_err(|_| SkipReason::InvalidKey)?;
                 Ok((algorithm, key))
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        Ok((algorithms.into_iter().collect(), Prepared::AwsLc(prepared)))
     }
 }
 
 /// Whether an Ed25519 public key is a point of small order, for which anybody can sign, or no
 /// canonical encoding of a point (RFC 8032 §5.1.3). The sign bit makes no difference.
-fn is_small_order(x: &[u8]) -> bool {
+pub(super) fn is_small_order(x: &[u8; 32]) -> bool {
     /// The y of the points of order 8, least significant byte first; of one, and of its negative.
     const ORDER_8: [[u8; 32]; 2] = [
         [
@@ -311,17 +329,13 @@ fn is_small_order(x: &[u8]) -> bool {
             0x92, 0xac, 0x03, 0x7a,
         ],
     ];
-    let mut y = x.to_vec();
-    if let Some(last) = y.last_mut() {
-        *last &= 0x7f;
-    }
-    let [first, middle @ .., last] = &*y else {
-        return true;
-    };
+    let mut y = *x;
+    y[31] &= 0x7f;
+    let [first, middle @ .., last] = &y;
     // Orders 4 and 1: y is 0 or 1. Order 2: y is p − 1, and p or more is no canonical y.
     let zero_or_one = *first <= 1 && *last == 0 && middle.iter().all(|byte| *byte == 0);
     let at_the_top = *first >= 0xec && *last == 0x7f && middle.iter().all(|byte| *byte == 0xff);
-    zero_or_one || at_the_top || ORDER_8.iter().any(|point| *point == *y)
+    zero_or_one || at_the_top || ORDER_8.contains(&y)
 }
 
 fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
