@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::algorithm::Algorithm;
 use crate::authorization::{Forbidden, Requirement};
+use crate::keys::key::VerifyingKey;
+use crate::policy::Times;
 
 /// The registered claims of a verified token.
 ///
@@ -43,6 +45,14 @@ impl Claims {
         self.is_client
     }
 
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            expires_at: self.expires_at,
+            not_before: self.not_before,
+            issued_at: self.issued_at,
+        }
+    }
+
     /// Whether `scope` was granted.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|granted| **granted == *scope)
@@ -70,7 +80,7 @@ pub struct Verified<C = BetterAuthUser> {
     pub(crate) claims: Claims,
     pub(crate) user: Option<C>,
     pub(crate) algorithm: Algorithm,
-    pub(crate) key_id: Option<Box<str>>,
+    pub(crate) key: Arc<VerifyingKey>,
 }
 
 impl<C> Verified<C> {
@@ -112,7 +122,7 @@ impl<C> Verified<C> {
 
     /// The `kid` of the key that proved it.
     pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.key.id()
     }
 }
 
@@ -121,7 +131,7 @@ impl<C> fmt::Debug for Verified<C> {
         f.debug_struct("Verified")
             .field("claims", &self.claims)
             .field("algorithm", &self.algorithm)
-            .field("key_id", &self.key_id)
+            .field("key_id", &self.key_id())
             .finish_non_exhaustive()
     }
 }
@@ -236,6 +246,7 @@ fn roles_as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::key_set::KeySet;
 
     #[test]
     fn a_default_payload_and_the_barest_one_are_read() {
@@ -280,11 +291,15 @@ mod tests {
             roles: Box::default(),
             is_client: false,
         };
+        let keys = KeySet::from_json(
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"H5mXFWQbTlJPHsUTo8Qr9iextfMLK-z2ItnIH_ou610"}]}"#,
+        )
+        .unwrap();
         let principal = Principal::new(Verified {
             claims,
             user: Some(user.clone()),
             algorithm: Algorithm::EdDsa,
-            key_id: Some("k".into()),
+            key: keys.select(Some("k"), Algorithm::EdDsa).unwrap().clone(),
         });
         for text in [
             format!("{user:?}"),

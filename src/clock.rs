@@ -23,15 +23,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Seconds since the Unix epoch, the scale of a NumericDate (RFC 7519 §2); negative before it.
-pub(crate) fn unix_seconds(time: SystemTime) -> f64 {
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => since.as_secs_f64(),
-        Err(before) => -before.duration().as_secs_f64(),
-    }
-}
-
-/// The time of a NumericDate; one before the epoch is the epoch.
+/// The time of a NumericDate (RFC 7519 §2): seconds since the Unix epoch. One before the epoch is the
+/// epoch.
 pub(crate) fn from_unix_seconds(seconds: f64) -> SystemTime {
     let since = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
     SystemTime::UNIX_EPOCH

@@ -2,194 +2,339 @@
 //!
 //! serde keeps the last of two equal names, other parsers the first; a verifier and a consumer
 //! that read one token differently is an attack (RFC 7515 §4, RFC 7519 §4, RFC 8725 §2.4).
-//! [`object`] therefore refuses duplicates at every depth, after unescaping.
+//! [`Object::parse`] therefore refuses duplicates at every depth, after unescaping.
+//!
+//! A document is parsed once: claims are read from the parsed [`Object`], and so is the
+//! application's type, for which it is a [`Deserializer`].
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{
+    Error as ReadError, MapAccessDeserializer, MapDeserializer, SeqDeserializer,
+};
+use serde::de::{
+    Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
 
 /// How serde_json hands over a number when some crate in the build turned on its
 /// `arbitrary_precision` feature: as a map with this one name. Without this case a number would
 /// then read as an object.
 const ARBITRARY_PRECISION_NUMBER: &str = "$serde_json::private::Number";
 
-/// A JSON value as far as a registered claim or header parameter needs it.
+/// Room for the members of a usual payload.
+const USUAL_MEMBERS: usize = 16;
+
+/// Up to this many names are compared with each other, more are sorted: an object with thousands
+/// of members must not cost millions of comparisons.
+const FEW_NAMES: usize = 32;
+
+/// A JSON value. Strings without escapes are borrowed from the document.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Value<'de> {
+pub(crate) enum Value<'d> {
     Null,
-    Number(f64),
-    Text(Cow<'de, str>),
-    /// An array of strings.
-    Texts(Vec<Cow<'de, str>>),
-    /// A boolean, an object, or an array with something else than strings in it.
-    Other,
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    /// A number as it is spelled.
+    Digits(Cow<'d, str>),
+    Text(Cow<'d, str>),
+    Array(Vec<Self>),
+    Object(Vec<(Cow<'d, str>, Self)>),
 }
 
-impl<'de> Value<'de> {
-    pub(crate) fn into_text(self) -> Option<Cow<'de, str>> {
+impl<'d> Value<'d> {
+    pub(crate) fn into_text(self) -> Option<Cow<'d, str>> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
         }
     }
+
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A NumericDate beyond 2⁵³ is beyond every plausible time, so the rounding does no harm.
+    pub(crate) fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Unsigned(number) => Some(*number as f64),
+            Self::Signed(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Digits(digits) => digits.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The strings of an array that holds nothing else.
+    pub(crate) fn as_texts(&self) -> Option<impl Iterator<Item = &str> + Clone> {
+        match self {
+            Self::Array(values) if values.iter().all(|value| value.as_text().is_some()) => {
+                Some(values.iter().filter_map(Self::as_text))
+            }
+            _ => None,
+        }
+    }
 }
 
-/// Parses a JSON object from `bytes`, giving each top-level member to `member`.
-///
-/// Fails on anything but one object, on invalid UTF-8, on a name that stands twice at any depth,
-/// and on nesting deeper than serde_json's 128.
-pub(crate) fn object<'de>(
-    bytes: &'de [u8],
-    member: impl FnMut(Cow<'de, str>, Value<'de>),
-) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    deserializer.deserialize_map(ObjectVisitor(member))?;
-    deserializer.end()
+/// A whole document that is one JSON object.
+#[derive(Debug)]
+pub(crate) struct Object<'d>(Value<'d>);
+
+impl<'d> Object<'d> {
+    /// Fails on anything but one object, on invalid UTF-8, on a name that stands twice at any
+    /// depth, and on nesting deeper than serde_json's 128.
+    pub(crate) fn parse(bytes: &'d [u8]) -> Result<Self, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let object = deserializer.deserialize_map(ObjectVisitor)?;
+        deserializer.end()?;
+        Ok(Self(object))
+    }
+
+    /// The members at the top, in their order.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Value<'d>)> {
+        let members: &[_] = match &self.0 {
+            Value::Object(members) => members,
+            _ => &[],
+        };
+        members.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// The members at the top, to keep.
+    pub(crate) fn into_members(self) -> impl Iterator<Item = (Cow<'d, str>, Value<'d>)> {
+        let members = match self.0 {
+            Value::Object(members) => members,
+            _ => Vec::new(),
+        };
+        members.into_iter()
+    }
+
+    /// Reads the object into a type. What borrows from the deserializer, or is private to
+    /// serde_json as `RawValue` is, cannot be read this way.
+    pub(crate) fn read<'o, T: Deserialize<'o>>(&'o self) -> Result<T, ReadError> {
+        T::deserialize(&self.0)
+    }
 }
 
-struct ObjectVisitor<F>(F);
+/// Whether a name stands twice. `members` were not checked before.
+fn has_duplicate(members: &[(Cow<'_, str>, Value<'_>)]) -> bool {
+    if members.len() > FEW_NAMES {
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        return names
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a == b));
+    }
+    // Names whose marks differ differ; few need comparing.
+    let mut marks = 0_u64;
+    members.iter().enumerate().any(|(at, (name, _))| {
+        let mark = 1 << (mark(name.as_bytes()) & 63);
+        let seen = marks & mark != 0;
+        marks |= mark;
+        seen && members.iter().take(at).any(|(earlier, _)| earlier == name)
+    })
+}
 
-impl<'de, F: FnMut(Cow<'de, str>, Value<'de>)> Visitor<'de> for ObjectVisitor<F> {
-    type Value = ();
+fn mark(name: &[u8]) -> usize {
+    match name {
+        [first, .., last] => usize::from(*first) * 7 + usize::from(*last) * 3 + name.len(),
+        short => short.len(),
+    }
+}
+
+/// Only an object.
+struct ObjectVisitor;
+
+impl<'d> Visitor<'d> for ObjectVisitor {
+    type Value = Value<'d>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut names = Names::default();
-        while let Some(name) = map.next_key_seed(NameSeed)? {
-            names.push(name.clone());
-            let value = map.next_value_seed(ValueSeed)?;
-            (self.0)(name, value);
-        }
-        names.check_unique()
+    fn visit_map<A: MapAccess<'d>>(self, map: A) -> Result<Value<'d>, A::Error> {
+        members(map, Vec::with_capacity(USUAL_MEMBERS)).map(Value::Object)
     }
 }
 
-/// The names seen in one object.
-#[derive(Default)]
-struct Names<'de>(Vec<Cow<'de, str>>);
+type Members<'d> = Vec<(Cow<'d, str>, Value<'d>)>;
 
-impl<'de> Names<'de> {
-    fn push(&mut self, name: Cow<'de, str>) {
-        self.0.push(name);
+fn members<'d, A: MapAccess<'d>>(
+    mut map: A,
+    mut members: Members<'d>,
+) -> Result<Members<'d>, A::Error> {
+    while let Some((Name(name), value)) = map.next_entry()? {
+        members.push((name, value));
     }
+    match has_duplicate(&members) {
+        true => Err(A::Error::custom("a member name stands twice")),
+        false => Ok(members),
+    }
+}
 
-    /// Sorting once keeps an object with thousands of members cheap.
-    fn check_unique<E: Error>(mut self) -> Result<(), E> {
-        self.0.sort_unstable();
-        match self
-            .0
-            .windows(2)
-            .any(|pair| matches!(pair, [a, b] if a == b))
-        {
-            true => Err(E::custom("a member name stands twice")),
-            false => Ok(()),
+struct Name<'d>(Cow<'d, str>);
+
+impl<'d> Deserialize<'d> for Name<'d> {
+    fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.deserialize_str(ValueVisitor)? {
+            Value::Text(name) => Ok(Self(name)),
+            _ => Err(D::Error::custom("a member name is no string")),
         }
     }
 }
 
-struct NameSeed;
-
-impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+impl<'d> Deserialize<'d> for Value<'d> {
+    fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
-impl<'de> Visitor<'de> for NameSeed {
-    type Value = Cow<'de, str>;
+struct ValueVisitor;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member name")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
-}
-
-struct ValueSeed;
-
-impl<'de> DeserializeSeed<'de> for ValueSeed {
-    type Value = Value<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ValueSeed {
-    type Value = Value<'de>;
+impl<'d> Visitor<'d> for ValueVisitor {
+    type Value = Value<'d>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+    fn visit_unit<E: Error>(self) -> Result<Value<'d>, E> {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Value::Other)
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value<'d>, E> {
+        Ok(Value::Bool(value))
     }
 
-    // A NumericDate beyond 2^53 is beyond every plausible time, so the rounding does no harm.
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Value::Number(number as f64))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value<'d>, E> {
+        Ok(Value::Unsigned(number))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Value::Number(number as f64))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value<'d>, E> {
+        Ok(Value::Signed(number))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Value::Number(number))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value<'d>, E> {
+        Ok(Value::Float(number))
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+    fn visit_borrowed_str<E: Error>(self, text: &'d str) -> Result<Value<'d>, E> {
         Ok(Value::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value<'d>, E> {
         Ok(Value::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Some(Vec::new());
-        while let Some(element) = seq.next_element_seed(ValueSeed)? {
-            match (&mut texts, element) {
-                (Some(list), Value::Text(text)) => list.push(text),
-                _ => texts = None,
-            }
+    fn visit_seq<A: SeqAccess<'d>>(self, mut seq: A) -> Result<Value<'d>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            values.push(value);
         }
-        Ok(texts.map_or(Value::Other, Value::Texts))
+        Ok(Value::Array(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut names = Names::default();
-        let mut number = None;
-        while let Some(name) = map.next_key_seed(NameSeed)? {
-            let value = map.next_value_seed(ValueSeed)?;
-            if let (ARBITRARY_PRECISION_NUMBER, Value::Text(digits)) = (&*name, value) {
-                number = digits.parse().ok();
-            }
-            names.push(name);
+    fn visit_map<A: MapAccess<'d>>(self, map: A) -> Result<Value<'d>, A::Error> {
+        let mut members = members(map, Vec::new())?;
+        if let [(name, Value::Text(digits))] = &mut *members
+            && name == ARBITRARY_PRECISION_NUMBER
+        {
+            return Ok(Value::Digits(std::mem::take(digits)));
         }
-        let single = names.0.len() == 1;
-        names.check_unique()?;
-        Ok(number
-            .filter(|_| single)
-            .map_or(Value::Other, Value::Number))
+        Ok(Value::Object(members))
     }
+}
+
+impl<'de> Deserializer<'de> for &'de Value<'_> {
+    type Error = ReadError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Unsigned(number) => visitor.visit_u64(*number),
+            Value::Signed(number) => visitor.visit_i64(*number),
+            Value::Float(number) => visitor.visit_f64(*number),
+            Value::Digits(digits) => visitor.visit_map(MapDeserializer::new(iter::once((
+                ARBITRARY_PRECISION_NUMBER,
+                &**digits,
+            )))),
+            Value::Text(text) => visitor.visit_borrowed_str(text),
+            Value::Array(values) => {
+                let mut elements = SeqDeserializer::new(values.iter());
+                let value = visitor.visit_seq(&mut elements)?;
+                elements.end()?;
+                Ok(value)
+            }
+            Value::Object(members) => {
+                let mut entries = entries(members);
+                let value = visitor.visit_map(&mut entries)?;
+                entries.end()?;
+                Ok(value)
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self {
+            Value::Null => visitor.visit_none(),
+            some => visitor.visit_some(some),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        match self {
+            Value::Text(text) => visitor.visit_enum((&**text).into_deserializer()),
+            Value::Object(members) if members.len() == 1 => {
+                visitor.visit_enum(MapAccessDeserializer::new(entries(members)))
+            }
+            _ => Err(ReadError::custom(
+                "neither a variant's name nor an object of one",
+            )),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier
+    }
+}
+
+impl<'v> IntoDeserializer<'v, ReadError> for &'v Value<'_> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+fn entries<'v, 'd>(
+    members: &'v [(Cow<'d, str>, Value<'d>)],
+) -> MapDeserializer<'v, impl Iterator<Item = (&'v str, &'v Value<'d>)>, ReadError> {
+    MapDeserializer::new(members.iter().map(|(name, value)| (&**name, value)))
 }
 
 #[cfg(test)]
@@ -197,12 +342,11 @@ mod tests {
     use super::*;
 
     fn members(json: &str) -> Result<Vec<(String, String)>, String> {
-        let mut members = Vec::new();
-        object(json.as_bytes(), |name, value| {
-            members.push((name.into_owned(), format!("{value:?}")))
-        })
-        .map_err(|error| error.to_string())?;
-        Ok(members)
+        let object = Object::parse(json.as_bytes()).map_err(|error| error.to_string())?;
+        Ok(object
+            .members()
+            .map(|(name, value)| (name.to_owned(), format!("{value:?}")))
+            .collect())
     }
 
     #[test]
@@ -210,15 +354,13 @@ mod tests {
         for (json, expected) in [
             (r#""x""#, r#"Text("x")"#),
             (r#""a\u0062""#, r#"Text("ab")"#),
-            ("1.5", "Number(1.5)"),
-            ("-3", "Number(-3.0)"),
-            ("18446744073709551615", "Number(1.8446744073709552e19)"),
+            ("1.5", "Float(1.5)"),
+            ("-3", "Signed(-3)"),
+            ("18446744073709551615", "Unsigned(18446744073709551615)"),
             ("null", "Null"),
-            ("true", "Other"),
-            ("{}", "Other"),
-            (r#"["a","b"]"#, r#"Texts(["a", "b"])"#),
-            ("[]", "Texts([])"),
-            (r#"["a",1]"#, "Other"),
+            ("true", "Bool(true)"),
+            ("{}", "Object([])"),
+            (r#"["a"]"#, r#"Array([Text("a")])"#),
         ] {
             let parsed = members(&format!(r#"{{"m":{json}}}"#));
             assert_eq!(
@@ -230,16 +372,127 @@ mod tests {
     }
 
     #[test]
+    fn values_are_read_as_what_they_are_and_nothing_else() {
+        let json = br#"{"t":"x","u":7,"s":-7,"f":0.5,"texts":["a","b"],"none":[],"mixed":["a",1]}"#;
+        let object = Object::parse(json).unwrap();
+        let read = |wanted: &str| {
+            let (_, value) = object.members().find(|(name, _)| *name == wanted).unwrap();
+            (
+                value.as_text(),
+                value.as_number(),
+                value.as_texts().map(Iterator::collect::<Vec<_>>),
+            )
+        };
+        assert_eq!(read("t"), (Some("x"), None, None));
+        assert_eq!(read("u"), (None, Some(7.0), None));
+        assert_eq!(read("s"), (None, Some(-7.0), None));
+        assert_eq!(read("f"), (None, Some(0.5), None));
+        assert_eq!(read("texts"), (None, None, Some(vec!["a", "b"])));
+        assert_eq!(read("none"), (None, None, Some(vec![])));
+        assert_eq!(read("mixed"), (None, None, None));
+        let spelled = Value::Digits("1.25".into());
+        assert_eq!(spelled.as_number(), Some(1.25));
+    }
+
+    /// What serde_json reads from the text, [`Object::read`] reads from the parsed object.
+    #[test]
+    fn a_type_is_read_as_serde_json_reads_it() {
+        use std::collections::BTreeMap;
+
+        use serde::de::DeserializeOwned;
+
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Plain {
+            text: String,
+            number: u32,
+            float: f64,
+            flag: bool,
+            nothing: Option<String>,
+            some: Option<i64>,
+            list: Vec<Kind>,
+            pair: (u8, char),
+            unit: (),
+            new: NewType,
+            #[serde(default)]
+            missing: u8,
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct NewType(Vec<u8>);
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        enum Kind {
+            Unit,
+            New(u8),
+            Tuple(u8, u8),
+            Struct { a: String },
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Flat {
+            text: String,
+            #[serde(flatten)]
+            rest: BTreeMap<String, serde_json::Value>,
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Whole(BTreeMap<String, serde_json::Value>);
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        #[serde(untagged)]
+        enum Untagged {
+            Other { absent: u8 },
+            Plain { text: String, number: u32 },
+        }
+
+        fn same<T: DeserializeOwned + PartialEq + fmt::Debug>(json: &str) -> bool {
+            let object = Object::parse(json.as_bytes()).unwrap();
+            let read = object.read::<T>().ok();
+            assert_eq!(read, serde_json::from_str(json).ok(), "{json}");
+            read.is_some()
+        }
+
+        let json = r#"{"text":"a\nb","number":7,"float":1,"flag":true,"nothing":null,"some":-1,
+            "list":["Unit",{"New":1},{"Tuple":[1,2]},{"Struct":{"a":"b","z":[{}]}}],"pair":[1,"x"],
+            "unit":null,"new":[1,2],"unknown":{"deep":[1.5,{"a":[]}]}}"#;
+        assert!(same::<Plain>(json));
+        assert!(same::<Flat>(json));
+        assert!(same::<Whole>(json));
+        assert!(same::<Untagged>(json));
+        assert!(same::<serde_json::Value>(json));
+        for wrong in [
+            json.replace("7", "-7"),
+            json.replace("7", "7.0"),
+            json.replace("7", "4294967296"),
+            json.replace("true", "1"),
+            json.replace(r#"[1,"x"]"#, r#"[1,"x",2]"#),
+            json.replace(r#"[1,"x"]"#, "[1]"),
+            json.replace(r#""Unit""#, r#""Other""#),
+            json.replace(r#"{"New":1}"#, r#"{"New":1,"Unit":null}"#),
+            json.replace(r#""text""#, r#""test""#),
+        ] {
+            assert!(!same::<Plain>(&wrong), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_name_that_stands_twice_is_refused_at_every_depth_and_however_escaped() {
         for json in [
             r#"{"a":1,"b":2,"a":3}"#,
             r#"{"aud":1,"\u0061ud":2}"#,
+            r#"{"":1,"":2}"#,
             r#"{"o":{"x":1,"x":1}}"#,
             r#"{"l":[{"x":[{"y":1,"y":2}]}]}"#,
         ] {
             assert!(members(json).is_err(), "{json}");
         }
         assert!(members(r#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
+        // Same mark, different names.
+        assert!(members(r#"{"axb":1,"ayb":2,"x":3,"y":4,"":5}"#).is_ok());
+        for count in [2, 31, 32, 33, 34, 500] {
+            let unique: Vec<String> = (0..count).map(|at| format!(r#""n{at}":0"#)).collect();
+            assert!(members(&format!("{{{}}}", unique.join(","))).is_ok());
+            for twice in [0, count / 2, count - 1] {
+                let repeated = format!(r#"{{{},"n{twice}":0}}"#, unique.join(","));
+                assert!(members(&repeated).is_err(), "{repeated}");
+            }
+        }
     }
 
     #[test]
@@ -259,7 +512,7 @@ mod tests {
         ] {
             assert!(members(json).is_err(), "{json}");
         }
-        assert!(object(b"{\"a\":\"\xff\"}", |_, _| {}).is_err());
+        assert!(Object::parse(b"{\"a\":\"\xff\"}").is_err());
         assert_eq!(members(" {} \n"), Ok(vec![]));
     }
 }

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::algorithm::Algorithm;
 use crate::error::VerifyError;
-use crate::json::{self, Value};
+use crate::json::{Object, Value};
+use crate::keys::key_set::KnownHeader;
 
 /// The longest header in its encoded form. Better Auth's is about 80 bytes; the one thing that
 /// makes a header long is `x5c`, which Keyward never reads.
@@ -15,6 +16,10 @@ const MAX_HEADER_LEN: usize = 4096;
 
 /// The longest signature in its decoded form: that of RSA with 8192 bits.
 const MAX_SIGNATURE_LEN: usize = 1024;
+
+/// In its encoded form. Payloads of half a kilobyte are usual, and what is never longer than this
+/// never needs the heap.
+const SHORT_PART_LEN: usize = 768;
 
 /// A token split at its dots; nothing is decoded yet.
 #[derive(Clone, Copy)]
@@ -56,17 +61,28 @@ impl<'a> CompactJws<'a> {
         })
     }
 
+    /// The header as it stands in the token.
+    pub(crate) fn encoded_header(&self) -> &'a str {
+        self.header
+    }
+
     /// The header's bytes.
-    pub(crate) fn decode_header(&self) -> Result<Vec<u8>, VerifyError> {
+    pub(crate) fn decode_header<'b>(
+        &self,
+        buffer: &'b mut Buffer,
+    ) -> Result<&'b [u8], VerifyError> {
         if self.header.len() > MAX_HEADER_LEN {
             return Err(VerifyError::HeaderInvalid);
         }
-        decode(self.header)
+        buffer.decode(self.header)
     }
 
     /// The payload's bytes.
-    pub(crate) fn decode_payload(&self) -> Result<Vec<u8>, VerifyError> {
-        decode(self.payload)
+    pub(crate) fn decode_payload<'b>(
+        &self,
+        buffer: &'b mut Buffer,
+    ) -> Result<&'b [u8], VerifyError> {
+        buffer.decode(self.payload)
     }
 
     /// What the signature signs (RFC 7515 §5.2 step 8).
@@ -74,40 +90,51 @@ impl<'a> CompactJws<'a> {
         self.signing_input.as_bytes()
     }
 
-    /// Decodes the signature into `buffer`.
+    /// The signature's bytes.
     pub(crate) fn decode_signature<'b>(
         &self,
-        buffer: &'b mut SignatureBuffer,
+        buffer: &'b mut Buffer,
     ) -> Result<&'b [u8], VerifyError> {
         if self.signature.is_empty() {
             return Err(VerifyError::TokenMalformed);
         }
-        match URL_SAFE_NO_PAD.decode_slice(self.signature, &mut buffer.0) {
-            Ok(len) => buffer.0.get(..len).ok_or(VerifyError::SignatureInvalid),
-            // Longer than any algorithm's signature.
-            Err(base64::DecodeSliceError::OutputSliceTooSmall) => {
-                Err(VerifyError::SignatureInvalid)
-            }
-            Err(base64::DecodeSliceError::DecodeError(_)) => Err(VerifyError::TokenMalformed),
+        let signature = buffer.decode(self.signature)?;
+        match signature.len() > MAX_SIGNATURE_LEN {
+            true => Err(VerifyError::SignatureInvalid),
+            false => Ok(signature),
         }
     }
 }
 
-/// Room for the longest signature, and for the decoder's rounding up to whole groups of three.
-pub(crate) struct SignatureBuffer([u8; MAX_SIGNATURE_LEN + 3]);
-
-impl SignatureBuffer {
-    pub(crate) fn new() -> Self {
-        Self([0; MAX_SIGNATURE_LEN + 3])
-    }
+/// Room for a usual part on the stack; a longer one gets its own on the heap.
+pub(crate) struct Buffer {
+    short: [u8; SHORT_PART_LEN],
+    long: Vec<u8>,
 }
 
-/// Strict base64url (RFC 7515 §2, RFC 4648 §3.5): no padding, no other alphabet, no white space,
-/// and unused bits zero, so that a token has one spelling.
-fn decode(part: &str) -> Result<Vec<u8>, VerifyError> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| VerifyError::TokenMalformed)
+impl Buffer {
+    pub(crate) fn new() -> Self {
+        Self {
+            short: [0; SHORT_PART_LEN],
+            long: Vec::new(),
+        }
+    }
+
+    /// Strict base64url (RFC 7515 §2, RFC 4648 §3.5): no padding, no other alphabet, no white
+    /// space, and unused bits zero, so that a token has one spelling.
+    fn decode(&mut self, part: &str) -> Result<&[u8], VerifyError> {
+        let room = match part.len() <= SHORT_PART_LEN {
+            true => &mut self.short[..],
+            false => {
+                self.long.resize(part.len(), 0);
+                &mut self.long
+            }
+        };
+        let len = URL_SAFE_NO_PAD
+            .decode_slice(part, room)
+            .map_err(|_| VerifyError::TokenMalformed)?;
+        room.get(..len).ok_or(VerifyError::TokenMalformed)
+    }
 }
 
 /// Tells the opaque tokens that people send by mistake from garbage: Better Auth's session token
@@ -142,15 +169,17 @@ impl<'h> Header<'h> {
         let mut algorithm = None;
         let (mut key_id, mut token_type) = (None, None);
         let (mut critical, mut unencoded) = (false, false);
-        json::object(bytes, |name, value| match &*name {
-            "alg" => algorithm = Some(value),
-            "kid" => key_id = Some(value),
-            "typ" => token_type = Some(value),
-            "crit" => critical = true,
-            "b64" => unencoded = true,
-            _ => {}
-        })
-        .map_err(|_| VerifyError::HeaderInvalid)?;
+        let parameters = Object::parse(bytes).map_err(|_| VerifyError::HeaderInvalid)?;
+        for (name, value) in parameters.into_members() {
+            match &*name {
+                "alg" => algorithm = Some(value),
+                "kid" => key_id = Some(value),
+                "typ" => token_type = Some(value),
+                "crit" => critical = true,
+                "b64" => unencoded = true,
+                _ => {}
+            }
+        }
         if critical {
             return Err(VerifyError::CriticalHeader);
         }
@@ -165,6 +194,17 @@ impl<'h> Header<'h> {
             key_id: optional_text(key_id)?,
             token_type: optional_text(token_type)?,
         })
+    }
+}
+
+impl<'h> From<&'h KnownHeader> for Header<'h> {
+    /// The key is known too, so that its `kid` is not needed.
+    fn from(known: &'h KnownHeader) -> Self {
+        Self {
+            algorithm: Some(known.algorithm),
+            key_id: None,
+            token_type: known.token_type.as_deref().map(Cow::Borrowed),
+        }
     }
 }
 
@@ -224,9 +264,23 @@ mod tests {
 
     #[test]
     fn base64url_has_one_spelling() {
-        assert_eq!(decode("_-8"), Ok(vec![0xff, 0xef]));
+        let mut buffer = Buffer::new();
+        assert_eq!(buffer.decode("_-8"), Ok(&[0xff, 0xef][..]));
         for part in ["_-9", "_-8=", "/+8", "_- 8", "_-8\n", "_", "é"] {
-            assert_eq!(decode(part), Err(VerifyError::TokenMalformed), "{part}");
+            assert_eq!(
+                buffer.decode(part),
+                Err(VerifyError::TokenMalformed),
+                "{part}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_part_of_any_length_is_decoded() {
+        for len in [0, 1, 2, 3, 575, 576, 577, 578, 579, 800, 20_000] {
+            let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            let part = URL_SAFE_NO_PAD.encode(&bytes);
+            assert_eq!(Buffer::new().decode(&part), Ok(&bytes[..]), "{len}");
         }
     }
 
@@ -235,7 +289,7 @@ mod tests {
         let token = format!("a.b.{}", "A".repeat(4000));
         let jws = CompactJws::split(&token, 16 * 1024).unwrap();
         assert_eq!(
-            jws.decode_signature(&mut SignatureBuffer::new()),
+            jws.decode_signature(&mut Buffer::new()),
             Err(VerifyError::SignatureInvalid)
         );
     }
@@ -246,7 +300,7 @@ mod tests {
         assert_eq!(
             CompactJws::split(&token, 16 * 1024)
                 .unwrap()
-                .decode_header(),
+                .decode_header(&mut Buffer::new()),
             Err(VerifyError::HeaderInvalid)
         );
     }

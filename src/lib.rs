@@ -125,6 +125,7 @@
 mod algorithm;
 mod authorization;
 mod bearer;
+mod cache;
 mod claim_set;
 mod claims;
 mod clock;
@@ -152,6 +153,7 @@ pub mod testing;
 pub use algorithm::{Algorithm, AlgorithmSet, UnknownAlgorithm};
 pub use authorization::{Forbidden, Requirement};
 pub use bearer::Rejection;
+pub use cache::{CacheOptions, CacheStatus};
 pub use claims::{BetterAuthUser, Claims, Principal, Verified};
 pub use clock::{Clock, SystemClock};
 pub use error::{Claim, VerifyError};

@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime};
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::claim_set::{ClaimSet, text, time, words};
 use crate::claims::Claims;
-use crate::clock::{from_unix_seconds, unix_seconds};
 use crate::error::{Claim, VerifyError};
-use crate::json::Value;
+use crate::json::{Object, Value};
 
 /// 30 seconds of clock difference between auth server and service.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
@@ -62,7 +61,7 @@ pub struct Policy {
     issuers: Vec<Arc<str>>,
     audiences: Vec<Arc<str>>,
     algorithms: AlgorithmSet,
-    leeway: f64,
+    leeway: Duration,
     token_types: Vec<Box<str>>,
     required_claims: Vec<Box<str>>,
     max_token_len: usize,
@@ -98,7 +97,7 @@ impl Policy {
             issuers,
             audiences,
             algorithms: Algorithm::ALL.into_iter().collect(),
-            leeway: DEFAULT_LEEWAY.as_secs_f64(),
+            leeway: DEFAULT_LEEWAY,
             token_types: DEFAULT_TOKEN_TYPES.into_iter().map(Box::from).collect(),
             required_claims: Vec::new(),
             max_token_len: DEFAULT_MAX_TOKEN_LEN,
@@ -122,7 +121,7 @@ impl Policy {
 
     /// How far the clocks of auth server and service may differ. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway.as_secs_f64();
+        self.leeway = leeway;
         self
     }
 
@@ -176,83 +175,113 @@ impl Policy {
     /// Checks a payload whose signature is proven.
     pub(crate) fn check_claims(
         &self,
-        payload: &[u8],
+        payload: &Object<'_>,
         now: SystemTime,
     ) -> Result<Claims, VerifyError> {
-        let raw = ClaimSet::parse(payload, &self.required_claims)?;
-        let now = unix_seconds(now);
+        let found = ClaimSet::find(payload, &self.required_claims);
 
         // RFC 9449 §7.2, RFC 8705 §3: a bearer proves no possession of the key in `cnf`.
-        if raw.sender_constrained {
+        if found.sender_constrained {
             return Err(VerifyError::SenderConstrained);
         }
 
         // RFC 7519 §4.1.1, RFC 8725 §3.8.
-        let issuer = text(Claim::Issuer, raw.iss)?;
+        let issuer = text(Claim::Issuer, found.iss)?;
         let issuer = self
             .issuers
             .iter()
             .find(|allowed| ***allowed == *issuer)
             .ok_or(VerifyError::IssuerMismatch)?;
+        let audience = self.check_audience(found.aud)?;
 
-        // RFC 7519 §4.1.3, RFC 8725 §3.9.
-        let audiences = match raw.aud {
-            None => return Err(VerifyError::ClaimMissing(Claim::Audience)),
-            Some(Value::Text(audience)) => vec![audience],
-            Some(Value::Texts(audiences)) => audiences,
-            Some(_) => return Err(VerifyError::ClaimInvalid(Claim::Audience)),
+        let times = Times {
+            expires_at: time(Claim::ExpirationTime, found.exp)?
+                .ok_or(VerifyError::ClaimMissing(Claim::ExpirationTime))?,
+            not_before: time(Claim::NotBefore, found.nbf)?,
+            issued_at: time(Claim::IssuedAt, found.iat)?,
         };
-        let audience = self
-            .audiences
-            .iter()
-            .find(|allowed| audiences.iter().any(|audience| **audience == ***allowed))
-            .ok_or(VerifyError::AudienceMismatch)?;
+        self.check_times(&times, now)?;
 
-        // RFC 7519 §4.1.4: "on or after which the JWT MUST NOT be accepted".
-        let expires_at = time(Claim::ExpirationTime, raw.exp)?
-            .ok_or(VerifyError::ClaimMissing(Claim::ExpirationTime))?;
-        if now >= expires_at + self.leeway {
-            return Err(VerifyError::Expired);
-        }
-        // RFC 7519 §4.1.5.
-        let not_before = time(Claim::NotBefore, raw.nbf)?;
-        if not_before.is_some_and(|not_before| now + self.leeway < not_before) {
-            return Err(VerifyError::NotYetValid);
-        }
-        let issued_at = time(Claim::IssuedAt, raw.iat)?;
-        if issued_at.is_some_and(|issued_at| now + self.leeway < issued_at) {
-            return Err(VerifyError::IssuedInFuture);
-        }
-
-        let subject = text(Claim::Subject, raw.sub)?;
+        let subject = text(Claim::Subject, found.sub)?;
         if subject.is_empty()
             || subject.len() > MAX_SUBJECT_LEN
             || subject.contains(char::is_control)
         {
             return Err(VerifyError::ClaimInvalid(Claim::Subject));
         }
-        if raw.required_missing {
+        if found.required_missing {
             return Err(VerifyError::ClaimMissing(Claim::Required));
         }
 
         // RFC 9068 §5: a token that a client got for itself has the client as its subject.
-        let client = [&raw.client_id, &raw.azp]
-            .into_iter()
-            .flatten()
-            .any(|client| *client == subject);
+        let is_client = [found.client_id, found.azp].contains(&Some(subject));
         Ok(Claims {
             issuer: issuer.clone(),
             audience: audience.clone(),
             subject: subject.into(),
-            expires_at: from_unix_seconds(expires_at),
-            not_before: not_before.map(from_unix_seconds),
-            issued_at: issued_at.map(from_unix_seconds),
-            client_id: raw.client_id.or(raw.azp).map(Into::into),
-            is_client: client,
-            scopes: words(raw.scope, ' '),
-            roles: words(raw.role, ','),
+            expires_at: times.expires_at,
+            not_before: times.not_before,
+            issued_at: times.issued_at,
+            client_id: found.client_id.or(found.azp).map(Into::into),
+            is_client,
+            scopes: words(found.scope, ' '),
+            roles: words(found.role, ','),
         })
     }
+
+    /// RFC 7519 §4.1.3, RFC 8725 §3.9.
+    fn check_audience(&self, claim: Option<&Value<'_>>) -> Result<&Arc<str>, VerifyError> {
+        let claim = claim.ok_or(VerifyError::ClaimMissing(Claim::Audience))?;
+        let allowed = match (claim.as_text(), claim.as_texts()) {
+            (Some(audience), _) => self
+                .audiences
+                .iter()
+                .find(|allowed| ***allowed == *audience),
+            (None, Some(audiences)) => self
+                .audiences
+                .iter()
+                .find(|allowed| audiences.clone().any(|audience| ***allowed == *audience)),
+            (None, None) => return Err(VerifyError::ClaimInvalid(Claim::Audience)),
+        };
+        allowed.ok_or(VerifyError::AudienceMismatch)
+    }
+
+    /// Whether it is neither too late nor too early for a token. This is all that changes about
+    /// a verified token with time, so it is asked again whenever one is met again.
+    pub(crate) fn check_times(&self, times: &Times, now: SystemTime) -> Result<(), VerifyError> {
+        // RFC 7519 §4.1.4: "on or after which the JWT MUST NOT be accepted".
+        if self
+            .dies_at(times.expires_at)
+            .is_some_and(|dies_at| now >= dies_at)
+        {
+            return Err(VerifyError::Expired);
+        }
+        // A sum beyond what the clock can tell is later than everything.
+        let early = |time: Option<SystemTime>| match (time, now.checked_add(self.leeway)) {
+            (Some(time), Some(latest)) => latest < time,
+            _ => false,
+        };
+        // RFC 7519 §4.1.5.
+        if early(times.not_before) {
+            return Err(VerifyError::NotYetValid);
+        }
+        if early(times.issued_at) {
+            return Err(VerifyError::IssuedInFuture);
+        }
+        Ok(())
+    }
+
+    /// When a token that expires at `expires_at` is refused; `None` for a time beyond the clock's.
+    pub(crate) fn dies_at(&self, expires_at: SystemTime) -> Option<SystemTime> {
+        expires_at.checked_add(self.leeway)
+    }
+}
+
+/// The times that a token holds, `exp`, `nbf` and `iat`.
+pub(crate) struct Times {
+    pub(crate) expires_at: SystemTime,
+    pub(crate) not_before: Option<SystemTime>,
+    pub(crate) issued_at: Option<SystemTime>,
 }
 
 fn bare_type(token_type: &str) -> &str {
@@ -277,10 +306,8 @@ mod tests {
     }
 
     fn check_with(policy: &Policy, payload: &str) -> Result<Claims, VerifyError> {
-        policy.check_claims(
-            payload.as_bytes(),
-            SystemTime::UNIX_EPOCH + Duration::from_secs(NOW),
-        )
+        let payload = Object::parse(payload.as_bytes()).map_err(|_| VerifyError::PayloadInvalid)?;
+        policy.check_claims(&payload, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
     /// A good payload in which `member` replaces the member of the same name, or is added.

@@ -36,7 +36,6 @@ use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 
 use crate::algorithm::Algorithm;
-use crate::clock::unix_seconds;
 
 /// Better Auth's default lifetime.
 const LIFETIME: Duration = Duration::from_secs(900);
@@ -269,7 +268,9 @@ impl TestIssuer {
 
     /// Better Auth's payload for a user, valid from now for 15 minutes.
     pub fn claims(&self, subject: &str) -> Value {
-        let now = unix_seconds(SystemTime::now()) as u64;
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         json!({
             "iat": now,
             "name": "Ada Lovelace",

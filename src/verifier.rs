@@ -5,23 +5,29 @@
 //!    the keys of the set and the algorithms of the selected key.
 //! 3. The signature must be that key's.
 //! 4. Only then are the claims looked at (`policy`), and read into the application's type.
+//!
+//! A token that came through before (`cache`) takes a shorter way: its key must still be in use,
+//! and its times must still hold. Nothing else about it can have changed.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 
+use crate::algorithm::Algorithm;
+use crate::cache::{CacheOptions, CacheStatus, TokenCache};
 use crate::claims::{BetterAuthUser, Principal, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::error::VerifyError;
-use crate::jws::{CompactJws, Header, SignatureBuffer};
+use crate::json::Object;
+use crate::jws::{Buffer, CompactJws, Header};
 use crate::keys::key::VerifyingKey;
 use crate::keys::key_set::KeySet;
 use crate::keys::refresh::Waiting;
 use crate::keys::remote::{KeySetStatus, KeyWait, Lookup};
-use crate::keys::{KeySource, Source};
+use crate::keys::{KeySource, Snapshot, Source};
 use crate::policy::Policy;
 
 /// Verifies tokens. Cheap to clone; clones share everything.
@@ -57,7 +63,7 @@ struct Inner<C> {
     realm: Box<str>,
     /// Keyed anew in each process, so that a fingerprint in a log says nothing about the token.
     fingerprints: RandomState,
-    claims: PhantomData<fn() -> C>,
+    cache: Option<TokenCache<C>>,
 }
 
 /// Sets up a [`Verifier`].
@@ -68,6 +74,7 @@ pub struct VerifierBuilder {
     keys: KeySource,
     clock: Arc<dyn Clock>,
     realm: Box<str>,
+    cache: Option<CacheOptions>,
 }
 
 impl VerifierBuilder {
@@ -84,6 +91,18 @@ impl VerifierBuilder {
         self
     }
 
+    /// How many verified tokens are remembered. Default: [`CacheOptions::default`].
+    pub fn cache(mut self, options: CacheOptions) -> Self {
+        self.cache = Some(options);
+        self
+    }
+
+    /// Verifies every token anew, however often it comes.
+    pub fn without_cache(mut self) -> Self {
+        self.cache = None;
+        self
+    }
+
     /// The verifier. Annotate its type to choose the claims type.
     pub fn build<C: DeserializeOwned>(self) -> Verifier<C> {
         Verifier(Arc::new(Inner {
@@ -92,7 +111,7 @@ impl VerifierBuilder {
             clock: self.clock,
             realm: self.realm,
             fingerprints: RandomState::new(),
-            claims: PhantomData,
+            cache: self.cache.map(TokenCache::new),
         }))
     }
 }
@@ -106,6 +125,7 @@ impl Verifier {
             keys: keys.into(),
             clock: Arc::new(SystemClock),
             realm: "keyward".into(),
+            cache: Some(CacheOptions::default()),
         }
     }
 
@@ -224,78 +244,143 @@ impl<C: DeserializeOwned> Verifier<C> {
     }
 
     fn try_verify(&self, token: &str, waited: Option<Waiting>) -> Result<Principal<C>, Unverified> {
+        let snapshot = self.0.keys.snapshot();
+        if let Some(verdict) = self.cached(token, &snapshot) {
+            return Ok(verdict?);
+        }
         let policy = &self.0.policy;
         let jws = CompactJws::split(token, policy.token_len_limit())?;
-        let header_bytes = jws.decode_header()?;
-        let header = Header::parse(&header_bytes)?;
+        let mut buffers = [Buffer::new(), Buffer::new()];
+        let [buffer, signature_buffer] = &mut buffers;
+
+        let known_header = snapshot
+            .keys()
+            .and_then(|keys| keys.known_header(jws.encoded_header()));
+        let header = match known_header {
+            Some(known) => Header::from(known),
+            None => Header::parse(jws.decode_header(buffer)?)?,
+        };
         policy.check_token_type(header.token_type.as_deref())?;
         let algorithm = policy.check_algorithm(header.algorithm)?;
-        let mut signature_buffer = SignatureBuffer::new();
-        let signature = jws.decode_signature(&mut signature_buffer)?;
+        let signature = jws.decode_signature(signature_buffer)?;
 
-        let (seen, keys) = self.keys(waited)?;
-        let key = self.select(&keys, &header, algorithm, seen, waited)?;
+        let seen = snapshot.attempt();
+        let Some(keys) = snapshot.keys() else {
+            return Err(Unverified::NeedsKeys(self.0.keys.no_keys(seen, waited)));
+        };
+        let key = match known_header {
+            Some(known) => &known.key,
+            None => self.select(keys, &header, algorithm, seen, waited)?,
+        };
         if !key.verify(algorithm, jws.signing_input(), signature) {
-            self.suspect_stale_key();
+            self.0.keys.suspect_stale_key();
             return Err(VerifyError::SignatureInvalid.into());
         }
+        if known_header.is_none() {
+            keys.remember_header(
+                jws.encoded_header(),
+                algorithm,
+                header.token_type.as_deref(),
+                key,
+            );
+        }
 
-        let payload = jws.decode_payload()?;
-        let claims = policy.check_claims(&payload, self.0.clock.now())?;
+        let payload = jws.decode_payload(buffer)?;
+        let now = self.0.clock.now();
+        let principal = self.read(payload, algorithm, key, now)?;
+        if let Some(cache) = &self.0.cache {
+            let dies_at = policy.dies_at(principal.claims().expires_at);
+            cache.insert(
+                token,
+                payload.len(),
+                &principal,
+                keys.generation(),
+                dies_at,
+                now,
+            );
+        }
+        Ok(principal)
+    }
+
+    /// The verdict on a token that was verified before, with keys that are still in use.
+    fn cached(
+        &self,
+        token: &str,
+        snapshot: &Snapshot<'_>,
+    ) -> Option<Result<Principal<C>, VerifyError>> {
+        let (cache, keys) = (self.0.cache.as_ref()?, snapshot.keys()?);
+        cache.find(token, |hit| {
+            if !hit.is_proven_by(keys) {
+                hit.forget();
+                return None;
+            }
+            let now = self.0.clock.now();
+            let principal = hit.principal();
+            let times = principal.claims().times();
+            Some(match self.0.policy.check_times(&times, now) {
+                Ok(()) => {
+                    hit.touch(now);
+                    Ok(principal.clone())
+                }
+                Err(error) => {
+                    if error == VerifyError::Expired {
+                        hit.forget();
+                    }
+                    Err(error)
+                }
+            })
+        })?
+    }
+
+    /// Checks and reads a payload whose signature is proven.
+    fn read(
+        &self,
+        payload: &[u8],
+        algorithm: Algorithm,
+        key: &Arc<VerifyingKey>,
+        now: SystemTime,
+    ) -> Result<Principal<C>, VerifyError> {
+        let object = Object::parse(payload).map_err(|_| VerifyError::PayloadInvalid)?;
+        let claims = self.0.policy.check_claims(&object, now)?;
         let user = match claims.is_client() {
             true => None,
-            false => {
-                Some(serde_json::from_slice(&payload).map_err(|_| VerifyError::ClaimsRejected)?)
-            }
+            // A few types can be read by serde_json alone.
+            false => Some(
+                object
+                    .read()
+                    .or_else(|_| serde_json::from_slice(payload))
+                    .map_err(|_| VerifyError::ClaimsRejected)?,
+            ),
         };
         Ok(Principal::new(Verified {
             claims,
             user,
             algorithm,
-            key_id: key.id().map(Box::from),
+            key: key.clone(),
         }))
-    }
-
-    /// The keys, and the attempt that brought them.
-    fn keys(&self, waited: Option<Waiting>) -> Result<(u64, Arc<KeySet>), Unverified> {
-        match &self.0.keys.0 {
-            Source::Fixed(keys) => Ok((0, keys.clone())),
-            Source::Remote(remote) => match remote.look() {
-                (seen, Some(keys)) => Ok((seen, keys)),
-                (seen, None) => Err(Unverified::NeedsKeys(remote.no_keys(seen, waited))),
-            },
-        }
     }
 
     fn select<'k>(
         &self,
         keys: &'k KeySet,
         header: &Header<'_>,
-        algorithm: crate::Algorithm,
+        algorithm: Algorithm,
         seen: u64,
         waited: Option<Waiting>,
-    ) -> Result<&'k VerifyingKey, Unverified> {
+    ) -> Result<&'k Arc<VerifyingKey>, Unverified> {
         let kid = header.key_id.as_deref();
-        match (keys.select(kid, algorithm), kid, &self.0.keys.0) {
-            (Ok(key), ..) => Ok(key),
-            (Err(VerifyError::KeyUnknown { .. }), Some(kid), Source::Remote(remote)) => {
-                Err(Unverified::NeedsKeys(remote.unknown_key(kid, seen, waited)))
-            }
-            (Err(error), ..) => {
-                if error == VerifyError::KeyAlgorithmMismatch {
-                    self.suspect_stale_key();
+        keys.select(kid, algorithm)
+            .map_err(|error| match (&error, kid) {
+                (VerifyError::KeyUnknown { .. }, Some(kid)) => {
+                    Unverified::NeedsKeys(self.0.keys.unknown_key(kid, seen, waited))
                 }
-                Err(error.into())
-            }
-        }
-    }
-
-    /// A rebuilt auth database with serial ids reuses `kid`s, so a token that does not fit the
-    /// key it names may mean that the key is an old one.
-    fn suspect_stale_key(&self) {
-        if let Source::Remote(remote) = &self.0.keys.0 {
-            remote.bad_signature();
-        }
+                _ => {
+                    if error == VerifyError::KeyAlgorithmMismatch {
+                        self.0.keys.suspect_stale_key();
+                    }
+                    error.into()
+                }
+            })
     }
 
     /// Eight hexadecimal digits to correlate log lines of one token in one process.
@@ -312,6 +397,11 @@ impl<C> Verifier<C> {
             Source::Fixed(_) => None,
             Source::Remote(remote) => Some(remote.status()),
         }
+    }
+
+    /// How full the cache of verified tokens is; `None` for a verifier without one.
+    pub fn cache_status(&self) -> Option<CacheStatus> {
+        self.0.cache.as_ref().map(TokenCache::status)
     }
 
     /// The `realm` of its challenges.

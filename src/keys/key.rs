@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
     self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
@@ -14,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::ed25519::Ed25519Key;
 use crate::algorithm::{Algorithm, AlgorithmSet};
-use crate::json::{self, Value};
+use crate::json::{Object, Value};
 
 /// RFC 7518 §3.3 and §3.5 demand 2048 bits or more; above 8192 a verification costs too much.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -69,9 +70,19 @@ pub enum SkipReason {
 
 /// A public key that can verify signatures of its own algorithms and no others.
 pub struct VerifyingKey {
+    /// SHA-256 of the JWK it was read from.
+    digest: JwkDigest,
     id: Option<Box<str>>,
     algorithms: AlgorithmSet,
     prepared: Prepared,
+}
+
+/// Tells whether a newer document holds the very same JWK, so that the prepared key can be kept.
+pub(super) type JwkDigest = [u8; 32];
+
+pub(super) fn digest(jwk: &[u8]) -> JwkDigest {
+    let digest = digest::digest(&digest::SHA256, jwk);
+    digest.as_ref().try_into().unwrap_or_default()
 }
 
 /// A public key made ready to verify.
@@ -88,7 +99,7 @@ impl VerifyingKey {
             Err(reason) => (None, Err(reason)),
             Ok(jwk) => {
                 let id = jwk.kid.as_deref().map(Box::from);
-                (id, jwk.prepare())
+                (id, jwk.prepare(digest(json)))
             }
         }
     }
@@ -101,6 +112,10 @@ impl VerifyingKey {
     /// The algorithms this key may verify.
     pub fn algorithms(&self) -> AlgorithmSet {
         self.algorithms
+    }
+
+    pub(super) fn is_of(&self, digest: &JwkDigest) -> bool {
+        self.digest == *digest
     }
 
     /// Whether `signature` is this key's over `message`. An algorithm that is not the key's is
@@ -136,7 +151,8 @@ struct Jwk<'j> {
     alg: Option<Cow<'j, str>>,
     kid: Option<Cow<'j, str>>,
     public_key_use: Option<Cow<'j, str>>,
-    key_ops: Option<Vec<Cow<'j, str>>>,
+    /// Whether `key_ops` has `verify` in it.
+    may_verify: Option<bool>,
     x: Option<Cow<'j, str>>,
     y: Option<Cow<'j, str>>,
     n: Option<Cow<'j, str>>,
@@ -148,7 +164,8 @@ impl<'j> Jwk<'j> {
     fn parse(json: &'j [u8]) -> Result<Self, SkipReason> {
         let mut jwk = Self::default();
         let mut wrong_type = None;
-        json::object(json, |name, value| {
+        let object = Object::parse(json).map_err(|_| SkipReason::NotAnObject)?;
+        for (name, value) in object.into_members() {
             let (member, slot) = match &*name {
                 "kty" => ("kty", &mut jwk.kty),
                 "crv" => ("crv", &mut jwk.crv),
@@ -160,18 +177,21 @@ impl<'j> Jwk<'j> {
                 "n" => ("n", &mut jwk.n),
                 "e" => ("e", &mut jwk.e),
                 "key_ops" => {
-                    match value {
-                        Value::Texts(operations) => jwk.key_ops = Some(operations),
-                        _ => wrong_type = Some("key_ops"),
+                    match value.as_texts() {
+                        Some(mut operations) => {
+                            jwk.may_verify =
+                                Some(operations.any(|operation| operation == "verify"));
+                        }
+                        None => wrong_type = Some("key_ops"),
                     }
-                    return;
+                    continue;
                 }
                 // RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2.
                 "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "k" => {
                     jwk.private = true;
-                    return;
+                    continue;
                 }
-                _ => return,
+                _ => continue,
             };
             match value {
                 Value::Text(text) => *slot = Some(text),
@@ -179,15 +199,14 @@ impl<'j> Jwk<'j> {
                 Value::Null if member == "alg" => {}
                 _ => wrong_type = Some(member),
             }
-        })
-        .map_err(|_| SkipReason::NotAnObject)?;
+        }
         match wrong_type {
             Some(member) => Err(SkipReason::MemberType(member)),
             None => Ok(jwk),
         }
     }
 
-    fn prepare(self) -> Result<VerifyingKey, SkipReason> {
+    fn prepare(self, digest: JwkDigest) -> Result<VerifyingKey, SkipReason> {
         let kty = self
             .kty
             .as_deref()
@@ -202,10 +221,7 @@ impl<'j> Jwk<'j> {
             .public_key_use
             .as_deref()
             .is_some_and(|purpose| purpose != "sig")
-            || self
-                .key_ops
-                .as_ref()
-                .is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
+            || self.may_verify == Some(false)
         {
             return Err(SkipReason::NotForSignatures);
         }
@@ -216,6 +232,7 @@ impl<'j> Jwk<'j> {
             _ => Err(SkipReason::KeyType),
         }?;
         Ok(VerifyingKey {
+            digest,
             id: self.kid.map(|kid| kid.into_owned().into_boxed_str()),
             algorithms,
             prepared,

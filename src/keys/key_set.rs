@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::key::{SkipReason, VerifyingKey};
+use super::key::{self, SkipReason, VerifyingKey};
 use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::error::VerifyError;
 
@@ -55,6 +56,22 @@ pub struct KeySet {
     /// (RFC 7517 §4.5).
     by_id: HashMap<Box<str>, Vec<usize>>,
     outcomes: Vec<KeyOutcome>,
+    /// No other set of this process has the same.
+    generation: u64,
+    /// Headers of tokens that were proven with keys of this set.
+    headers: [OnceLock<KnownHeader>; KNOWN_HEADERS],
+}
+
+/// An issuer writes one header into all tokens of a key, so that a set knows one, or two around a
+/// rotation.
+const KNOWN_HEADERS: usize = 4;
+
+/// What an encoded header says, and the key that it selects.
+pub(crate) struct KnownHeader {
+    encoded: Box<str>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) token_type: Option<Box<str>>,
+    pub(crate) key: Arc<VerifyingKey>,
 }
 
 #[derive(Deserialize)]
@@ -70,10 +87,17 @@ impl KeySet {
     /// When the document is not a key set or no key in it is usable. One unusable key beside a
     /// usable one is not an error: see [`outcomes`](Self::outcomes).
     pub fn from_json(json: &[u8]) -> Result<Self, KeySetError> {
-        Self::from_json_limited(json, usize::MAX)
+        Self::from_document(json, usize::MAX, None)
     }
 
-    pub(crate) fn from_json_limited(json: &[u8], max_keys: usize) -> Result<Self, KeySetError> {
+    /// Reads a document of at most `max_keys` keys. Keys that `before` has as well are taken from
+    /// it: they are prepared, and what was proven with them stays proven.
+    pub(crate) fn from_document(
+        json: &[u8],
+        max_keys: usize,
+        before: Option<&Self>,
+    ) -> Result<Self, KeySetError> {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
         // serde would take an array of the members for the object.
         if json.trim_ascii_start().first() != Some(&b'{') {
             return Err(KeySetError::Malformed);
@@ -91,9 +115,18 @@ impl KeySet {
             keys: Vec::new(),
             by_id: HashMap::new(),
             outcomes: Vec::with_capacity(count),
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
+            headers: Default::default(),
         };
         for jwk in document.keys {
-            let (id, key) = VerifyingKey::from_jwk(jwk.get().as_bytes());
+            let jwk = jwk.get().as_bytes();
+            let (id, key) = match before.and_then(|before| before.same_key(jwk)) {
+                Some(key) => (key.id().map(Box::from), Ok(key.clone())),
+                None => {
+                    let (id, key) = VerifyingKey::from_jwk(jwk);
+                    (id, key.map(Arc::new))
+                }
+            };
             let result = key.and_then(|key| set.add(key));
             set.outcomes.push(KeyOutcome { id, result });
         }
@@ -103,7 +136,12 @@ impl KeySet {
         }
     }
 
-    fn add(&mut self, key: VerifyingKey) -> Result<AlgorithmSet, SkipReason> {
+    fn same_key(&self, jwk: &[u8]) -> Option<&Arc<VerifyingKey>> {
+        let digest = key::digest(jwk);
+        self.keys.iter().find(|key| key.is_of(&digest))
+    }
+
+    fn add(&mut self, key: Arc<VerifyingKey>) -> Result<AlgorithmSet, SkipReason> {
         let algorithms = key.algorithms();
         if let Some(id) = key.id() {
             let namesakes = self.by_id.entry(id.into()).or_default();
@@ -116,8 +154,45 @@ impl KeySet {
             }
             namesakes.push(self.keys.len());
         }
-        self.keys.push(Arc::new(key));
+        self.keys.push(key);
         Ok(algorithms)
+    }
+
+    /// Tells sets apart.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether this very key is in the set. Another one under the same `kid` is not.
+    pub(crate) fn holds(&self, key: &Arc<VerifyingKey>) -> bool {
+        self.keys.iter().any(|held| Arc::ptr_eq(held, key))
+    }
+
+    /// A header that a proven token has had.
+    pub(crate) fn known_header(&self, encoded: &str) -> Option<&KnownHeader> {
+        self.headers
+            .iter()
+            .map_while(OnceLock::get)
+            .find(|header| *header.encoded == *encoded)
+    }
+
+    /// Remembers the header of a proven token, if there is room.
+    pub(crate) fn remember_header(
+        &self,
+        encoded: &str,
+        algorithm: Algorithm,
+        token_type: Option<&str>,
+        key: &Arc<VerifyingKey>,
+    ) {
+        if let Some(free) = self.headers.iter().find(|header| header.get().is_none()) {
+            // Whoever is faster has one to remember as well.
+            let _ = free.set(KnownHeader {
+                encoded: encoded.into(),
+                algorithm,
+                token_type: token_type.map(Into::into),
+                key: key.clone(),
+            });
+        }
     }
 
     /// How many keys can verify tokens.
@@ -284,7 +359,7 @@ mod tests {
             );
         }
         assert_eq!(
-            KeySet::from_json_limited(br#"{"keys":[1,2,3]}"#, 2).err(),
+            KeySet::from_document(br#"{"keys":[1,2,3]}"#, 2, None).err(),
             Some(KeySetError::TooManyKeys(3))
         );
     }

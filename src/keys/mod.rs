@@ -12,7 +12,8 @@ pub(crate) mod remote;
 use std::sync::Arc;
 
 use key_set::KeySet;
-use remote::RemoteKeySet;
+use refresh::Waiting;
+use remote::{Lookup, RemoteKeySet};
 
 /// Where a verifier gets its keys: a fixed set, or one that is fetched and refreshed.
 #[derive(Clone, Debug)]
@@ -22,6 +23,67 @@ pub struct KeySource(pub(crate) Source);
 pub(crate) enum Source {
     Fixed(Arc<KeySet>),
     Remote(RemoteKeySet),
+}
+
+impl KeySource {
+    /// The keys at this moment. Wait-free, and for a moment only: it is not to be kept.
+    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
+        match &self.0 {
+            Source::Fixed(keys) => Snapshot(Held::Fixed(keys)),
+            Source::Remote(remote) => Snapshot(Held::Remote(remote.look())),
+        }
+    }
+
+    /// What to do if a snapshot held no keys. `seen`: the attempt that brought it; `waited`: what
+    /// was waited for already.
+    pub(crate) fn no_keys(&self, seen: u64, waited: Option<Waiting>) -> Lookup {
+        match &self.0 {
+            Source::Fixed(_) => Lookup::Unknown { refreshed: false },
+            Source::Remote(remote) => remote.no_keys(seen, waited),
+        }
+    }
+
+    /// What to do if a snapshot did not hold a token's key.
+    pub(crate) fn unknown_key(&self, kid: &str, seen: u64, waited: Option<Waiting>) -> Lookup {
+        match &self.0 {
+            Source::Fixed(_) => Lookup::Unknown { refreshed: false },
+            Source::Remote(remote) => remote.unknown_key(kid, seen, waited),
+        }
+    }
+
+    /// A rebuilt auth database with serial ids reuses `kid`s, so a token that does not fit the
+    /// key it names may mean that the key is an old one.
+    pub(crate) fn suspect_stale_key(&self) {
+        if let Source::Remote(remote) = &self.0 {
+            remote.bad_signature();
+        }
+    }
+}
+
+/// The keys at one moment.
+pub(crate) struct Snapshot<'s>(Held<'s>);
+
+enum Held<'s> {
+    Fixed(&'s KeySet),
+    Remote(remote::Look),
+}
+
+impl Snapshot<'_> {
+    /// The keys, unless there are none or they are too old to be trusted.
+    pub(crate) fn keys(&self) -> Option<&KeySet> {
+        match &self.0 {
+            Held::Fixed(keys) => Some(keys),
+            Held::Remote(look) => look.usable(),
+        }
+    }
+
+    /// The attempt that brought them, be they too old or not; 0 for none.
+    pub(crate) fn attempt(&self) -> u64 {
+        match &self.0 {
+            Held::Fixed(_) => 0,
+            Held::Remote(look) => look.attempt(),
+        }
+    }
 }
 
 impl From<KeySet> for KeySource {

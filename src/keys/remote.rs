@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -79,6 +79,27 @@ struct Loaded {
     answered_at: Instant,
 }
 
+/// The set at one moment, borrowed without a count of references that all threads would write to.
+pub(crate) struct Look {
+    loaded: Guard<Option<Arc<Loaded>>>,
+    usable: bool,
+}
+
+impl Look {
+    /// The keys, unless there are none or they are too old to be trusted.
+    pub(crate) fn usable(&self) -> Option<&KeySet> {
+        self.loaded
+            .as_deref()
+            .filter(|_| self.usable)
+            .map(|loaded| &*loaded.keys)
+    }
+
+    /// The attempt that brought them, be they too old or not; 0 for none.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.loaded.as_deref().map_or(0, |loaded| loaded.attempt)
+    }
+}
+
 /// What to do about a key that is not there.
 pub(crate) enum Lookup {
     /// There is a newer set by now.
@@ -133,19 +154,19 @@ impl RemoteKeySet {
 
     /// The keys at this moment, unless there are none or they are too old to be trusted.
     pub fn keys(&self) -> Option<Arc<KeySet>> {
-        self.look().1
+        let look = self.look();
+        let loaded = look.loaded.as_ref().filter(|_| look.usable)?;
+        Some(loaded.keys.clone())
     }
 
-    /// The keys, and the attempt that brought them, be they too old or not; 0 for none.
-    pub(crate) fn look(&self) -> (u64, Option<Arc<KeySet>>) {
+    /// What there is at this moment.
+    pub(crate) fn look(&self) -> Look {
         self.ensure_keeper();
-        match &*self.0.loaded.load() {
-            None => (0, None),
-            Some(loaded) => (
-                loaded.attempt,
-                self.fresh_enough(loaded).then(|| loaded.keys.clone()),
-            ),
-        }
+        let loaded = self.0.loaded.load();
+        let usable = loaded
+            .as_deref()
+            .is_some_and(|loaded| self.fresh_enough(loaded));
+        Look { loaded, usable }
     }
 
     fn fresh_enough(&self, loaded: &Loaded) -> bool {
@@ -277,8 +298,10 @@ impl Shared {
                 },
                 held,
             ) => {
-                let keys = Arc::new(KeySet::from_json_limited(&body, self.options.max_keys)?);
-                report(&keys, held.map(|held| &*held.keys));
+                let before = held.map(|held| &*held.keys);
+                let keys = KeySet::from_document(&body, self.options.max_keys, before)?;
+                report(&keys, before);
+                let keys = Arc::new(keys);
                 Ok((
                     Loaded {
                         attempt,
