@@ -23,12 +23,14 @@
 //! can displace one, the one not used for the longest time. The next newcomer then displaces the
 //! first. So a flood, however long, takes one way of 16 from regular users.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 
 use crate::claims::{Principal, Verified};
 use crate::keys::key_set::KeySet;
@@ -117,7 +119,7 @@ pub struct CacheStatus {
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) struct TokenCache<C> {
-    hasher: RandomState,
+    hasher: SeedableRandomState,
     sets: Box<[Set<C>]>,
     ways: usize,
     bytes_per_set: usize,
@@ -129,8 +131,10 @@ impl<C> TokenCache<C> {
     pub(crate) fn new(options: CacheOptions) -> Self {
         let ways = options.max_entries.min(WAYS);
         let sets = (options.max_entries / WAYS).max(1);
+        // From the operating system's randomness, which foldhash's own seed does not promise.
+        let seed = RandomState::new().hash_one(());
         Self {
-            hasher: RandomState::new(),
+            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_random()),
             sets: (0..sets).map(|_| Set::default()).collect(),
             ways,
             bytes_per_set: options.max_bytes / sets,
@@ -184,10 +188,8 @@ impl<C> TokenCache<C> {
 
     fn place(&self, token: &str) -> Option<(&Set<C>, u32)> {
         // The end of a signature is as good as random.
-        let tail = u128::from_le_bytes(*token.as_bytes().last_chunk()?);
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u128(tail);
-        let hash = hasher.finish();
+        let tail: &[u8; 16] = token.as_bytes().last_chunk()?;
+        let hash = self.hasher.hash_one(u128::from_le_bytes(*tail));
         // The upper half, scaled to the number of sets; the lower half is the tag.
         let set = ((hash >> 32) * self.sets.len() as u64) >> 32;
         Some((self.sets.get(set as usize)?, (hash as u32).max(1)))
@@ -392,5 +394,295 @@ impl<C> Hit<'_, C> {
         {
             self.set.remove(&mut writer, self.way);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::Algorithm;
+    use crate::claims::Claims;
+
+    const NOW: u64 = 1_795_450_000;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + seconds)
+    }
+
+    fn keys() -> KeySet {
+        KeySet::from_json(
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"H5mXFWQbTlJPHsUTo8Qr9iextfMLK-z2ItnIH_ou610"}]}"#,
+        )
+        .unwrap()
+    }
+
+    fn principal(keys: &KeySet, subject: &str) -> Principal<()> {
+        let claims = Claims {
+            issuer: "i".into(),
+            audience: "a".into(),
+            subject: subject.into(),
+            expires_at: at(900),
+            not_before: None,
+            issued_at: None,
+            client_id: None,
+            scopes: Box::default(),
+            roles: Box::default(),
+            is_client: false,
+        };
+        Principal::new(Verified {
+            claims,
+            user: Some(()),
+            algorithm: Algorithm::EdDsa,
+            key: keys.select(Some("k"), Algorithm::EdDsa).unwrap().clone(),
+        })
+    }
+
+    /// A cache with a set of keys and a clock.
+    struct Bench {
+        cache: TokenCache<()>,
+        keys: KeySet,
+        now: SystemTime,
+    }
+
+    impl Bench {
+        fn new(max_entries: usize, max_bytes: usize) -> Self {
+            Self {
+                cache: TokenCache::new(CacheOptions {
+                    max_entries,
+                    max_bytes,
+                }),
+                keys: keys(),
+                now: at(0),
+            }
+        }
+
+        fn insert(&self, token: &str) {
+            self.insert_until(token, Some(at(900)));
+        }
+
+        fn insert_until(&self, token: &str, dies_at: Option<SystemTime>) {
+            let principal = principal(&self.keys, token);
+            let generation = self.keys.generation();
+            self.cache
+                .insert(token, 0, &principal, generation, dies_at, self.now);
+        }
+
+        /// Whose token it is, which counts as a use.
+        fn look_up(&self, token: &str) -> Option<String> {
+            self.cache.find(token, |hit| {
+                hit.touch(self.now);
+                hit.principal().subject().to_owned()
+            })
+        }
+
+        fn holds(&self, token: &str) -> bool {
+            self.cache.find(token, |_| ()).is_some()
+        }
+
+        fn entries(&self) -> usize {
+            self.cache.status().entries
+        }
+    }
+
+    /// Tokens differ in what the hash sees.
+    fn token(number: usize) -> String {
+        format!("header.payload.{number:0>80}")
+    }
+
+    #[test]
+    fn a_token_is_found_with_its_own_principal_and_no_other() {
+        let bench = Bench::new(1000, 10_000_000);
+        for number in 0..200 {
+            bench.insert(&token(number));
+        }
+        for number in 0..200 {
+            assert_eq!(bench.look_up(&token(number)), Some(token(number)));
+        }
+        assert_eq!(bench.look_up(&token(200)), None);
+        assert_eq!(bench.look_up(""), None);
+        // The same tail, and so the same place and tag, with everything else changed.
+        let other = token(7).replace("payload", "pay1oad");
+        assert_eq!(bench.look_up(&other), None);
+        bench.insert(&other);
+        assert_eq!(bench.look_up(&other), Some(other.clone()));
+        assert_eq!(bench.look_up(&token(7)), Some(token(7)));
+    }
+
+    #[test]
+    fn the_same_token_again_takes_no_second_place() {
+        let bench = Bench::new(16, 1_000_000);
+        bench.insert(&token(1));
+        let once = bench.cache.status();
+        bench.insert(&token(1));
+        assert_eq!((bench.cache.status(), once.entries), (once, 1));
+    }
+
+    #[test]
+    fn entries_and_bytes_stay_within_their_bounds() {
+        for max_entries in [0, 1, 2, 15, 16, 17, 100, 1000] {
+            let bench = Bench::new(max_entries, 100_000_000);
+            for number in 0..3000 {
+                bench.insert(&token(number));
+            }
+            let entries = bench.entries();
+            assert!(
+                entries <= max_entries && entries * 2 >= max_entries,
+                "{entries}"
+            );
+        }
+        for max_bytes in [0, 100, 1000, 10_000, 100_000] {
+            let bench = Bench::new(160, max_bytes);
+            for number in 0..3000 {
+                bench.insert(&token(number));
+            }
+            assert!(bench.cache.status().bytes <= max_bytes);
+            let of_memory: usize = bench.cache.sets.iter().map(|set| set.writer().bytes).sum();
+            assert_eq!(bench.cache.status().bytes, of_memory);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_distinct_tokens_leaves_it_within_its_bounds() {
+        let bench = Bench::new(1600, 1_000_000);
+        for number in 0..200_000 {
+            bench.insert(&token(number));
+        }
+        let status = bench.cache.status();
+        assert!(status.entries <= 1600 && status.bytes <= 1_000_000);
+        assert_eq!(status.evictions as usize, 200_000 - status.entries);
+        let held = (0..200_000).filter(|number| bench.holds(&token(*number)));
+        assert_eq!(held.count(), status.entries);
+    }
+
+    #[test]
+    fn a_flood_of_tokens_that_come_once_displaces_few_that_come_again() {
+        let mut bench = Bench::new(1600, 100_000_000);
+        let regulars: Vec<String> = (0..800).map(token).collect();
+        for regular in &regulars {
+            bench.insert(regular);
+            bench.look_up(regular);
+        }
+        // Some sets are full of regulars by now.
+        let before = regulars
+            .iter()
+            .filter(|regular| bench.holds(regular))
+            .count();
+        for number in 1_000..100_000 {
+            bench.now = at(number as u64 / 1000);
+            bench.insert(&token(number));
+        }
+        let after = regulars
+            .iter()
+            .filter(|regular| bench.holds(regular))
+            .count();
+        assert!(before > 780, "{before}");
+        // One way of 16, and only where all were taken.
+        assert!(after * 20 > before * 19, "{after} of {before}");
+    }
+
+    #[test]
+    fn a_flood_of_long_tokens_displaces_few_as_well() {
+        let bench = Bench::new(16, 16 * 1000);
+        for number in 0..15 {
+            bench.insert(&token(number));
+            bench.look_up(&token(number));
+        }
+        for number in 0..1000 {
+            bench.insert(&format!("{}{number:0>80}", "x".repeat(8000)));
+        }
+        let left = (0..15).filter(|number| bench.holds(&token(*number)));
+        assert!(left.count() >= 14);
+        bench.insert(&"x".repeat(100_000));
+        assert!(!bench.holds(&"x".repeat(100_000)));
+    }
+
+    #[test]
+    fn the_one_not_used_for_the_longest_time_leaves_first() {
+        let mut bench = Bench::new(16, 1_000_000);
+        for number in 0..16 {
+            bench.insert(&token(number));
+        }
+        for number in (0..16).rev() {
+            bench.now = at(20 - number as u64);
+            bench.look_up(&token(number));
+        }
+        bench.insert(&token(16));
+        let gone: Vec<_> = (0..16)
+            .filter(|number| !bench.holds(&token(*number)))
+            .collect();
+        assert_eq!(gone, [15]);
+        // The newcomer was not used yet, and leaves for the next.
+        bench.insert(&token(17));
+        assert!(!bench.holds(&token(16)) && bench.holds(&token(17)) && bench.holds(&token(14)));
+    }
+
+    #[test]
+    fn what_has_expired_is_dropped_with_the_next_newcomer_of_its_set_or_minute() {
+        let mut bench = Bench::new(1000, 10_000_000);
+        for number in 0..100 {
+            bench.insert_until(&token(number), Some(at(5)));
+        }
+        bench.insert_until(&token(100), Some(at(500)));
+        // Beyond what the clock can tell.
+        bench.insert_until(&token(101), None);
+        assert_eq!(bench.entries(), 102);
+        bench.now = at(7 + SWEEP_INTERVAL.as_secs());
+        bench.insert_until(&token(102), Some(at(500)));
+        assert_eq!(bench.entries(), 3);
+        assert_eq!(bench.cache.status().evictions, 0);
+    }
+
+    #[test]
+    fn an_entry_is_good_for_the_sets_that_hold_its_very_key() {
+        let bench = Bench::new(16, 1_000_000);
+        bench.insert(&token(1));
+        let proven = |keys: &KeySet| bench.cache.find(&token(1), |hit| hit.is_proven_by(keys));
+        assert_eq!(proven(&bench.keys), Some(true));
+        // The same key in a document that was parsed anew is another key...
+        assert_eq!(proven(&keys()), Some(false));
+        // ...unless it was taken over from the set before.
+        let jwk = br#"{"kty":"OKP","crv":"Ed25519","kid":"k","x":"H5mXFWQbTlJPHsUTo8Qr9iextfMLK-z2ItnIH_ou610"}"#;
+        let document = [&br#"{"more":1,"keys":[{},"#[..], jwk, b"]}"].concat();
+        let next = KeySet::from_document(&document, 10, Some(&bench.keys)).unwrap();
+        assert_eq!((proven(&next), proven(&next)), (Some(true), Some(true)));
+        assert_eq!(proven(&bench.keys), Some(true));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_and_its_place_is_free() {
+        let bench = Bench::new(16, 1_000_000);
+        bench.insert(&token(1));
+        bench.cache.find(&token(1), |hit| hit.forget());
+        assert!(!bench.holds(&token(1)));
+        assert_eq!(bench.cache.status(), CacheStatus::default());
+    }
+
+    #[test]
+    fn readers_and_writers_on_several_threads_find_nothing_but_their_own() {
+        let bench = Bench::new(64, 1_000_000);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let bench = &bench;
+                scope.spawn(move || {
+                    let mut rng = fastrand::Rng::with_seed(thread);
+                    for _ in 0..20_000 {
+                        let token = token(rng.usize(..200));
+                        match rng.u8(..4) {
+                            0 => bench.insert(&token),
+                            1 => {
+                                bench.cache.find(&token, |hit| hit.forget());
+                            }
+                            _ => {
+                                let found = bench.look_up(&token);
+                                assert!(found.is_none_or(|subject| subject == token));
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let status = bench.cache.status();
+        let held = (0..200).filter(|number| bench.holds(&token(*number)));
+        assert!(status.entries <= 64 && held.count() == status.entries);
     }
 }

@@ -41,7 +41,8 @@ impl fmt::Display for Claim {
 ///
 /// Every variant has a stable [`code`](Self::code). Messages are fixed texts: they hold nothing
 /// of the token. Reasons that depend on a claim's value are given only for a token whose
-/// signature is proven, so that nobody can probe the policy with made-up tokens.
+/// signature is proven, so that nobody can probe the policy with made-up tokens; but
+/// [`Expired`](Self::Expired) is given to every token that says so of itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {

@@ -91,7 +91,9 @@ impl<'d> Object<'d> {
     /// Fails on anything but one object, on invalid UTF-8, on a name that stands twice at any
     /// depth, and on nesting deeper than serde_json's 128.
     pub(crate) fn parse(bytes: &'d [u8]) -> Result<Self, serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        // Checked at once it is checked fast, and not again for each string.
+        let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
         let object = deserializer.deserialize_map(ObjectVisitor)?;
         deserializer.end()?;
         Ok(Self(object))

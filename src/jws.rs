@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
 use crate::algorithm::Algorithm;
 use crate::error::VerifyError;
@@ -36,23 +35,22 @@ impl<'a> CompactJws<'a> {
         if token.len() > max_len {
             return Err(VerifyError::TokenTooLarge { limit: max_len });
         }
-        let Some((header, rest)) = token.split_once('.') else {
+        let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(not_three_parts(token));
         };
-        let Some((payload, signature)) = rest.split_once('.') else {
-            return Err(not_three_parts(token));
-        };
-        match signature.bytes().filter(|byte| *byte == b'.').count() {
+        match dots.count() {
             0 => {}
             // Five parts are a JWE (RFC 7516 §3.1).
             2 => return Err(VerifyError::TokenEncrypted),
             _ => return Err(VerifyError::TokenMalformed),
         }
+        let (signing_input, signature) = (&token[..second], &token[second + 1..]);
+        let (header, payload) = (&token[..first], &token[first + 1..second]);
         // An empty payload is a detached one (RFC 7515 App. F).
         if header.is_empty() || payload.is_empty() {
             return Err(VerifyError::TokenMalformed);
         }
-        let signing_input = &token[..header.len() + 1 + payload.len()];
         Ok(Self {
             header,
             payload,
@@ -130,10 +128,10 @@ impl Buffer {
                 &mut self.long
             }
         };
-        let len = URL_SAFE_NO_PAD
-            .decode_slice(part, room)
-            .map_err(|_| VerifyError::TokenMalformed)?;
-        room.get(..len).ok_or(VerifyError::TokenMalformed)
+        URL_SAFE_NO_PAD
+            .decode(part.as_bytes(), room.as_out())
+            .map(|decoded| &*decoded)
+            .map_err(|_| VerifyError::TokenMalformed)
     }
 }
 
@@ -279,7 +277,7 @@ mod tests {
     fn a_part_of_any_length_is_decoded() {
         for len in [0, 1, 2, 3, 575, 576, 577, 578, 579, 800, 20_000] {
             let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
-            let part = URL_SAFE_NO_PAD.encode(&bytes);
+            let part = URL_SAFE_NO_PAD.encode_to_string(&bytes);
             assert_eq!(Buffer::new().decode(&part), Ok(&bytes[..]), "{len}");
         }
     }

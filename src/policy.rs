@@ -172,6 +172,19 @@ impl Policy {
         }
     }
 
+    /// Whether a payload, proven or not, says that it has expired. A malformed `exp` says nothing.
+    pub(crate) fn check_expiry(
+        &self,
+        payload: &Object<'_>,
+        now: SystemTime,
+    ) -> Result<(), VerifyError> {
+        let exp = payload.members().find(|(name, _)| *name == "exp");
+        match time(Claim::ExpirationTime, exp.map(|(_, value)| value)) {
+            Ok(Some(expires_at)) if self.has_expired(expires_at, now) => Err(VerifyError::Expired),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks a payload whose signature is proven.
     pub(crate) fn check_claims(
         &self,
@@ -249,11 +262,7 @@ impl Policy {
     /// Whether it is neither too late nor too early for a token. This is all that changes about
     /// a verified token with time, so it is asked again whenever one is met again.
     pub(crate) fn check_times(&self, times: &Times, now: SystemTime) -> Result<(), VerifyError> {
-        // RFC 7519 §4.1.4: "on or after which the JWT MUST NOT be accepted".
-        if self
-            .dies_at(times.expires_at)
-            .is_some_and(|dies_at| now >= dies_at)
-        {
+        if self.has_expired(times.expires_at, now) {
             return Err(VerifyError::Expired);
         }
         // A sum beyond what the clock can tell is later than everything.
@@ -269,6 +278,12 @@ impl Policy {
             return Err(VerifyError::IssuedInFuture);
         }
         Ok(())
+    }
+
+    /// RFC 7519 §4.1.4: "on or after which the JWT MUST NOT be accepted".
+    fn has_expired(&self, expires_at: SystemTime, now: SystemTime) -> bool {
+        self.dies_at(expires_at)
+            .is_some_and(|dies_at| now >= dies_at)
     }
 
     /// When a token that expires at `expires_at` is refused; `None` for a time beyond the clock's.

@@ -360,20 +360,23 @@ impl keyward::FetchKeySet for Down {
 }
 
 #[tokio::test]
-async fn reasons_that_depend_on_claims_are_given_only_for_a_proven_signature() {
+async fn reasons_that_depend_on_claims_other_than_exp_are_given_only_for_a_proven_signature() {
     let issuer = TestIssuer::new(ISSUER);
     let forger = TestIssuer::new(ISSUER);
-    for changes in [
-        json!({"exp": 3600}),
-        json!({"aud": "other"}),
-        json!({"iss": "other"}),
-        json!({"sub": 7}),
+    for (changes, expected) in [
+        (json!({"aud": "other"}), "token_signature_invalid"),
+        (json!({"iss": "other"}), "token_signature_invalid"),
+        (json!({"sub": 7}), "token_signature_invalid"),
+        (json!({"exp": "3600"}), "token_signature_invalid"),
+        (
+            json!({"nbf": 99_999_999_999_u64}),
+            "token_signature_invalid",
+        ),
+        // All that this tells its maker is the time.
+        (json!({"exp": 3600}), "token_expired"),
     ] {
         let forged = altered(&forger, json!({}), changes);
-        assert_eq!(
-            code(&verifier(&issuer), &forged).await,
-            "token_signature_invalid"
-        );
+        assert_eq!(code(&verifier(&issuer), &forged).await, expected);
     }
 }
 
