@@ -23,8 +23,9 @@
 //! can displace one, the one not used for the longest time. The next newcomer then displaces the
 //! first. So a flood, however long, takes one way of 16 from regular users.
 
+use std::cmp::Reverse;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,13 +38,13 @@ use crate::keys::key_set::KeySet;
 
 const WAYS: usize = 16;
 
-/// Whole cache lines.
-#[repr(align(64))]
+/// Whole cache lines: the first is all that is read to find a way.
+#[repr(C, align(64))]
 struct Set<C> {
     /// Part of the hash of the token in each way; 0 for none. A hint: the entry decides.
-    tags: [AtomicU32; WAYS],
-    /// When each way was last used, in seconds; 0 for never.
-    used_at: [AtomicU32; WAYS],
+    tags: [AtomicU16; WAYS],
+    /// When each way was last used, a [`tick`]; 0 for never. With the tags it fills one cache line.
+    used_at: [AtomicU16; WAYS],
     entries: [ArcSwapOption<Entry<C>>; WAYS],
     writer: Mutex<Writer>,
 }
@@ -173,7 +174,10 @@ impl<C> TokenCache<C> {
         let way = match set.find(token, tag, |hit| hit.way) {
             // Another thread was faster.
             Some(way) => Some(way),
-            None => set.make_room(&mut writer, self.ways, self.bytes_per_set, bytes),
+            None => {
+                let room = (self.ways, self.bytes_per_set);
+                set.make_room(&mut writer, room, bytes, now)
+            }
         };
         if let Some(way) = way {
             let dies_at = dies_at.map_or(u32::MAX, |dies_at| seconds(dies_at).saturating_add(1));
@@ -186,13 +190,13 @@ impl<C> TokenCache<C> {
     /// An entry, a principal, and what the allocator adds to them and to some ten strings.
     const OVERHEAD: usize = size_of::<Entry<C>>() + size_of::<Verified<C>>() + 200;
 
-    fn place(&self, token: &str) -> Option<(&Set<C>, u32)> {
+    fn place(&self, token: &str) -> Option<(&Set<C>, u16)> {
         // The end of a signature is as good as random.
         let tail: &[u8; 16] = token.as_bytes().last_chunk()?;
         let hash = self.hasher.hash_one(u128::from_le_bytes(*tail));
         // The upper half, scaled to the number of sets; the lower half is the tag.
         let set = ((hash >> 32) * self.sets.len() as u64) >> 32;
-        Some((self.sets.get(set as usize)?, (hash as u32).max(1)))
+        Some((self.sets.get(set as usize)?, (hash as u16).max(1)))
     }
 
     fn sweep(&self, now: SystemTime) {
@@ -223,6 +227,15 @@ impl<C> TokenCache<C> {
     }
 }
 
+/// Longer than any time between two ticks.
+const NEVER_USED: u32 = u32::MAX;
+
+/// A clock of seconds that starts anew after 18 hours and is never 0. What was used longer ago may
+/// pass for used lately, which costs a place and nothing else.
+fn tick(time: SystemTime) -> u16 {
+    (seconds(time) as u16).max(1)
+}
+
 /// A coarse time that is never 0.
 fn seconds(time: SystemTime) -> u32 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
@@ -242,7 +255,7 @@ impl<C> Default for Set<C> {
 
 impl<C> Set<C> {
     /// Gives the entry of this token to `read`.
-    fn find<R>(&self, token: &str, tag: u32, read: impl FnOnce(Hit<'_, C>) -> R) -> Option<R> {
+    fn find<R>(&self, token: &str, tag: u16, read: impl FnOnce(Hit<'_, C>) -> R) -> Option<R> {
         let candidates = (0..WAYS).filter(|way| self.tags[*way].load(Ordering::Relaxed) == tag);
         for way in candidates {
             let entry = self.entries[way].load();
@@ -285,21 +298,25 @@ impl<C> Set<C> {
     fn make_room(
         &self,
         writer: &mut Writer,
-        ways: usize,
-        max_bytes: usize,
+        (ways, max_bytes): (usize, usize),
         bytes: usize,
+        now: SystemTime,
     ) -> Option<usize> {
         let mut free = (0..ways).find(|way| writer.residents[*way].is_none());
         let mut remaining = writer.bytes;
         let mut leaving = 0;
-        let mut queue = [(0, 0, 0); WAYS];
+        let mut queue = [(Reverse(0), 0, 0); WAYS];
         let mut queued = 0;
         if free.is_none() || remaining + bytes > max_bytes {
-            // Never used first, then by time of last use, then by age.
+            // Never used first, then by time since the last use, then by age.
+            let now = tick(now);
             for (way, resident) in writer.residents.iter().enumerate() {
                 if let Some(resident) = resident {
-                    let used_at = self.used_at[way].load(Ordering::Relaxed);
-                    queue[queued] = (used_at, resident.arrival, way);
+                    let unused_for = match self.used_at[way].load(Ordering::Relaxed) {
+                        0 => NEVER_USED,
+                        used_at => u32::from(now.wrapping_sub(used_at)),
+                    };
+                    queue[queued] = (Reverse(unused_for), resident.arrival, way);
                     queued += 1;
                 }
             }
@@ -307,8 +324,8 @@ impl<C> Set<C> {
         }
         let mut used = 0;
         while free.is_none() || remaining + bytes > max_bytes {
-            let (used_at, _, way) = *queue[..queued].get(leaving)?;
-            used += usize::from(used_at > 0);
+            let (Reverse(unused_for), _, way) = *queue[..queued].get(leaving)?;
+            used += usize::from(unused_for != NEVER_USED);
             if used > 1 {
                 return None;
             }
@@ -327,7 +344,7 @@ impl<C> Set<C> {
         &self,
         writer: &mut Writer,
         way: usize,
-        tag: u32,
+        tag: u16,
         entry: Entry<C>,
         bytes: usize,
         dies_at: u32,
@@ -377,7 +394,7 @@ impl<C> Hit<'_, C> {
 
     /// Marks the entry as used.
     pub(crate) fn touch(&self, now: SystemTime) {
-        let (used_at, now) = (&self.set.used_at[self.way], seconds(now));
+        let (used_at, now) = (&self.set.used_at[self.way], tick(now));
         // To write only what is new keeps the line shared between processors.
         if used_at.load(Ordering::Relaxed) != now {
             used_at.store(now, Ordering::Relaxed);
