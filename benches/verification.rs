@@ -33,34 +33,25 @@ fn algorithms(criterion: &mut Criterion) {
         let (key, token) = signed(algorithm);
         let raw = RawSignature::new(&key, algorithm, &token);
         let name = algorithm.name();
-        let mut baseline = || raw.check();
-        paired::bench(
-            &mut group,
-            (name, "raw signature"),
-            &mut baseline,
-            &mut || raw.check(),
-        );
+        let baseline = || raw.check();
+        paired::bench(&mut group, (name, "raw signature"), baseline, || {
+            raw.check()
+        });
         let uncached: Verifier = builder(key_set(&[&key])).without_cache().build();
         warm_up(&uncached, &token);
-        paired::bench(&mut group, (name, "keyward"), &mut baseline, &mut || {
+        paired::bench(&mut group, (name, "keyward"), baseline, || {
             accept(&uncached, &token)
         });
         if let Some(jsonwebtoken) = JsonWebToken::new(&key, algorithm, &token) {
-            paired::bench(
-                &mut group,
-                (name, "jsonwebtoken"),
-                &mut baseline,
-                &mut || jsonwebtoken.check(),
-            );
+            paired::bench(&mut group, (name, "jsonwebtoken"), baseline, || {
+                jsonwebtoken.check()
+            });
         }
         let cached: Verifier = builder(key_set(&[&key])).build();
         warm_up(&cached, &token);
-        paired::bench(
-            &mut group,
-            (name, "keyward, cached"),
-            &mut baseline,
-            &mut || accept(&cached, &token),
-        );
+        paired::bench(&mut group, (name, "keyward, cached"), baseline, || {
+            accept(&cached, &token)
+        });
     }
 }
 
@@ -92,8 +83,8 @@ fn refusals(criterion: &mut Criterion) {
             format!("{input}.{swapped}{}", &signature[84..]),
         ),
     ] {
-        let mut baseline = || raw.check();
-        paired::bench(&mut group, ("refusal", name), &mut baseline, &mut || {
+        let baseline = || raw.check();
+        paired::bench(&mut group, ("refusal", name), baseline, || {
             refuse(&verifier, &token)
         });
     }
@@ -114,8 +105,8 @@ fn token_sizes(criterion: &mut Criterion) {
             paired::bench(
                 &mut group,
                 ("token size", &id),
-                &mut || raw.check(),
-                &mut || accept(&verifier, &token),
+                || raw.check(),
+                || accept(&verifier, &token),
             );
         }
     }
@@ -137,8 +128,8 @@ fn key_set_sizes(criterion: &mut Criterion) {
         paired::bench(
             &mut group,
             ("key set size", &id),
-            &mut || accept(&one, &token),
-            &mut || accept(&verifier, &token),
+            || accept(&one, &token),
+            || accept(&verifier, &token),
         );
     }
 }

@@ -18,11 +18,26 @@ const TURN: Duration = Duration::from_micros(300);
 pub fn bench(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: (&str, &str),
-    baseline: &mut dyn FnMut(),
-    contender: &mut dyn FnMut(),
+    mut baseline: impl FnMut(),
+    mut contender: impl FnMut(),
 ) {
-    let baseline_turn = per_turn(baseline);
-    let contender_turn = per_turn(contender);
+    bench_turns(
+        group,
+        id,
+        |count| (0..count).for_each(|_| baseline()),
+        |count| (0..count).for_each(|_| contender()),
+    );
+}
+
+/// As [`bench`], for work that has something to set up for each turn: it is told how often to do it.
+pub fn bench_turns(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: (&str, &str),
+    mut baseline: impl FnMut(u64),
+    mut contender: impl FnMut(u64),
+) {
+    let baseline_turn = per_turn(&mut baseline);
+    let contender_turn = per_turn(&mut contender);
     let (mut ratios, mut times) = (Vec::new(), Vec::new());
     group.bench_function(BenchmarkId::new(id.0, id.1), |bencher| {
         bencher.iter_custom(|iterations| {
@@ -30,8 +45,8 @@ pub fn bench(
             let mut done = 0;
             while done < iterations {
                 let turn = contender_turn.min(iterations - done);
-                let base = time(baseline_turn, baseline).as_secs_f64() / baseline_turn as f64;
-                let took = time(turn, contender);
+                let base = time(baseline_turn, &mut baseline).as_secs_f64() / baseline_turn as f64;
+                let took = time(turn, &mut contender);
                 done += turn;
                 whole += took;
                 // A short rest of a turn says little.
@@ -49,15 +64,13 @@ pub fn bench(
     }
 }
 
-fn time(count: u64, work: &mut dyn FnMut()) -> Duration {
+fn time(count: u64, work: &mut impl FnMut(u64)) -> Duration {
     let began = Instant::now();
-    for _ in 0..count {
-        work();
-    }
+    work(count);
     began.elapsed()
 }
 
-fn per_turn(work: &mut dyn FnMut()) -> u64 {
+fn per_turn(work: &mut impl FnMut(u64)) -> u64 {
     let mut count = 1;
     loop {
         let took = time(count, work);

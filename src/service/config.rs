@@ -14,11 +14,18 @@ use tracing_subscriber::EnvFilter;
 use super::variable::{ConfigError, Variable};
 use crate::service::store::DatabaseUrl;
 use crate::{
-    Algorithm, BetterAuthUrl, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier,
+    Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, RefreshOptions, RemoteKeySet,
+    Verifier,
 };
 
 /// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
 const MAX_LEEWAY_SECONDS: u64 = 300;
+
+/// More would be 20 GiB of memory.
+const MAX_CACHE_ENTRIES: usize = 10_000_000;
+
+/// Room for usual tokens, of 1.3 KiB with all that is kept of them, and for some that are longer.
+const CACHE_BYTES_PER_ENTRY: usize = 2048;
 
 const QUIET_ABOUT_PARAMETERS: &str = "sqlx_postgres::options=error";
 
@@ -47,6 +54,9 @@ pub struct ServeArgs {
     /// Accepted clock difference in seconds [default: 30].
     #[arg(long, env = "JWT_LEEWAY_SECONDS", value_name = "SECONDS")]
     pub jwt_leeway_seconds: Option<String>,
+    /// How many verified tokens are remembered; 0 for none [default: 16384].
+    #[arg(long, env = "JWT_CACHE_ENTRIES", value_name = "TOKENS")]
+    pub jwt_cache_entries: Option<String>,
     /// Origins that browsers may call from, comma-separated [default: the origin of
     /// BETTER_AUTH_URL].
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "LIST")]
@@ -103,6 +113,8 @@ pub struct ServeConfig {
     pub policy: Policy,
     /// Fetches the key set.
     pub fetcher: HttpFetcher,
+    /// How many verified tokens are remembered.
+    pub cache: CacheOptions,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
 }
@@ -196,6 +208,18 @@ impl ServeConfig {
             })?,
         };
 
+        let mut cache = CacheOptions::default();
+        let entries = Variable::new("JWT_CACHE_ENTRIES", "16384", &args.jwt_cache_entries);
+        if let Some(entries) = entries.optional() {
+            cache.max_entries = entries.parse_with(|entries| match entries.parse() {
+                Ok(entries) if entries <= MAX_CACHE_ENTRIES => Ok(entries),
+                _ => Err(format!(
+                    "is not a whole number of tokens from 0 to {MAX_CACHE_ENTRIES}"
+                )),
+            })?;
+            cache.max_bytes = cache.max_entries * CACHE_BYTES_PER_ENTRY;
+        }
+
         let cors = Variable::new(
             "CORS_ALLOWED_ORIGINS",
             "https://app.example.com",
@@ -212,6 +236,7 @@ impl ServeConfig {
         Ok(Self {
             policy,
             fetcher,
+            cache,
             cors_origins,
         })
     }
@@ -222,6 +247,7 @@ impl ServeConfig {
             self.policy,
             RemoteKeySet::new(self.fetcher, RefreshOptions::default()),
         )
+        .cache(self.cache)
         .build()
     }
 }
@@ -400,6 +426,11 @@ mod tests {
                 "from 0 to 300",
             ),
             (
+                error(|a| a.jwt_cache_entries = set("all")),
+                "JWT_CACHE_ENTRIES",
+                "from 0 to 10000000",
+            ),
+            (
                 error(|a| a.jwks_allow_insecure_http = set("yes")),
                 "JWKS_ALLOW_INSECURE_HTTP",
                 "neither true",
@@ -440,12 +471,28 @@ mod tests {
     }
 
     #[test]
+    fn the_cache_is_as_large_as_it_is_told_to_be() {
+        let defaults = ServeConfig::from_args(&args()).unwrap();
+        assert_eq!(defaults.cache, CacheOptions::default());
+        for entries in [0, 1, 16384, 1_000_000] {
+            let mut args = args();
+            args.jwt_cache_entries = set(&entries.to_string());
+            let cache = ServeConfig::from_args(&args).unwrap().cache;
+            assert_eq!(
+                (cache.max_entries, cache.max_bytes),
+                (entries, entries * CACHE_BYTES_PER_ENTRY)
+            );
+        }
+    }
+
+    #[test]
     fn the_examples_in_the_messages_are_correct() {
         let mut args = args();
         args.jwks_url = set("https://app.example.com/api/auth/jwks");
         args.jwt_issuer = set("https://app.example.com");
         args.jwt_algorithms = set("EdDSA,ES256");
         args.jwt_leeway_seconds = set("30");
+        args.jwt_cache_entries = set("16384");
         args.cors_allowed_origins = set("https://app.example.com");
         assert!(ServeConfig::from_args(&args).is_ok());
         let log = LogArgs {

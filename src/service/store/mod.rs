@@ -11,6 +11,8 @@ mod sql;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
 pub use error::StoreError;
+/// The statement of [`TaskStore::list`], for a test to have it explained.
+pub use sql::PAGE as PAGE_STATEMENT;
 
 use std::fmt;
 use std::time::SystemTime;

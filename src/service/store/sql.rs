@@ -13,7 +13,7 @@ pub(super) const SELECT: &str = "
     WHERE owner_id = $1 AND id = $2";
 
 /// owner, id to come before, completed or NULL, LIKE pattern or NULL, limit.
-pub(super) const PAGE: &str = r"
+pub const PAGE: &str = r"
     SELECT id, title, completed, revision, created_at, updated_at
     FROM tasks
     WHERE owner_id = $1 AND id < $2
