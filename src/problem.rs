@@ -13,8 +13,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 ///
 /// Put one into a request's extensions, and a refusal names it as `traceId` in its problem
 /// document, so that an operator can find the one refused request in the logs or traces.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TraceId(Box<str>);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId([u8; 32]);
 
 impl TraceId {
     /// Takes 32 lowercase hexadecimal digits, not all zero; anything else is `None`.
@@ -22,24 +22,42 @@ impl TraceId {
         let valid = hex.len() == 32
             && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
             && hex.bytes().any(|b| b != b'0');
-        valid.then(|| Self(hex.into()))
+        let digits = hex.as_bytes().try_into().ok()?;
+        valid.then_some(Self(digits))
     }
 
     /// A new one.
     #[cfg(feature = "service")]
     pub(crate) fn random() -> Self {
-        Self(format!("{:032x}", fastrand::u128(1..)).into())
+        let mut digits = [0; 32];
+        for (pair, byte) in digits
+            .chunks_exact_mut(2)
+            .zip(fastrand::u128(1..).to_be_bytes())
+        {
+            let digit = |number: u8| match number {
+                0..=9 => b'0' + number,
+                _ => b'a' + number - 10,
+            };
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        Self(digits)
     }
 
     /// The 32 digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TraceId").field(&self.as_str()).finish()
     }
 }
 

@@ -12,11 +12,12 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -29,7 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 /// Bounds on what connections may use. `Default` gives the values named here.
 #[derive(Clone, Copy, Debug)]
@@ -236,12 +237,24 @@ async fn serve_connection<S, B>(
 
     let activity = Arc::new(Activity::default());
     let seen = activity.clone();
+    // One clone serves the connection: to clone a whole stack for each request costs more than to
+    // take a lock that only the streams of this connection share, for as long as a call begins.
+    let service = Arc::new(Mutex::new(service));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let in_flight = seen.begin();
         let service = service.clone();
         async move {
             request.extensions_mut().insert(PeerAddr(peer));
-            let response = service.oneshot(request).await;
+            let mut request = Some(request);
+            let call = poll_fn(|context| {
+                let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
+                ready!(service.poll_ready(context))?;
+                match request.take() {
+                    Some(request) => Poll::Ready(Ok::<_, Infallible>(service.call(request))),
+                    None => Poll::Pending,
+                }
+            });
+            let response = call.await?.await;
             drop(in_flight);
             response
         }
