@@ -34,6 +34,7 @@ fn main() {
     count("keyward, garbage", || refuse(&cached, "garbage"));
     weight();
     flood();
+    support::table::print();
 }
 
 fn count(name: &str, mut work: impl FnMut()) {
@@ -93,6 +94,7 @@ fn flood() {
     }
     let status = verifier.cache_status().expect("a cache");
     assert!(status.entries <= options.max_entries && status.bytes <= options.max_bytes);
+    report("flood/max bytes", options.max_bytes as f64);
     report("flood/entries", status.entries as f64);
     report("flood/resident bytes", (resident() - before) as f64);
     report("flood/counted bytes", status.bytes as f64);

@@ -51,6 +51,7 @@ fn main() {
     }
     record::begin();
     runtime(1).block_on(compare());
+    support::table::print();
 }
 
 /// What is asked of a server, and how often it was.

@@ -7,4 +7,5 @@
 pub mod contenders;
 pub mod paired;
 pub mod record;
+pub mod table;
 pub mod token;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use keyward::testing::SigningKey;
-use keyward::{Algorithm, KeySet, Policy, Verifier, VerifierBuilder};
+use keyward::{Algorithm, KeySet, KeySource, Policy, Verifier, VerifierBuilder};
 use serde_json::{Value, json};
 
 pub const URL: &str = "https://app.example.com";
@@ -63,6 +63,6 @@ pub fn key_set(keys: &[&SigningKey]) -> KeySet {
     KeySet::from_json(json!({ "keys": keys }).to_string().as_bytes()).expect("a key set")
 }
 
-pub fn builder(keys: KeySet) -> VerifierBuilder {
+pub fn builder(keys: impl Into<KeySource>) -> VerifierBuilder {
     Verifier::builder(Policy::new([URL], [URL]).expect("a policy"), keys)
 }

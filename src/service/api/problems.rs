@@ -14,7 +14,7 @@ impl<E: Endpoint> Endpoint for Problems<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let trace_id = request.extensions().get::<TraceId>().cloned();
+        let trace_id = request.extensions().get::<TraceId>().copied();
         match self.0.call(request).await {
             Ok(response) => Ok(response.into_response()),
             Err(error) => Ok(answer(error, trace_id.as_ref())),

@@ -65,7 +65,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let began = Instant::now();
         let trace_id = trace_id(request.headers());
-        request.extensions_mut().insert(trace_id.clone());
+        request.extensions_mut().insert(trace_id);
         // Neither path nor query: they may hold what is nobody's business.
         let span = tracing::info_span!("http_request", %trace_id, method = %request.method());
 
