@@ -1,5 +1,6 @@
 //! What a verified token says: registered claims, the application's own, and the principal.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -169,8 +170,7 @@ impl<C> fmt::Debug for Principal<C> {
 ///
 /// All but the id may be missing, since `definePayload` chooses what goes into a token. `Debug`
 /// prints no value.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "BetterAuthPayload")]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BetterAuthUser {
     /// The user's id: the claim `id`, or `sub` where `definePayload` leaves `id` out.
@@ -200,8 +200,9 @@ impl fmt::Debug for BetterAuthUser {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BetterAuthPayload {
-    sub: String,
+struct BetterAuthPayload<'p> {
+    #[serde(borrow)]
+    sub: Cow<'p, str>,
     id: Option<String>,
     email: Option<String>,
     email_verified: Option<bool>,
@@ -213,10 +214,11 @@ struct BetterAuthPayload {
     updated_at: Option<String>,
 }
 
-impl From<BetterAuthPayload> for BetterAuthUser {
-    fn from(payload: BetterAuthPayload) -> Self {
-        Self {
-            id: payload.id.unwrap_or(payload.sub),
+impl<'de> Deserialize<'de> for BetterAuthUser {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let payload = BetterAuthPayload::deserialize(deserializer)?;
+        Ok(Self {
+            id: payload.id.unwrap_or_else(|| payload.sub.into_owned()),
             email: payload.email,
             email_verified: payload.email_verified,
             name: payload.name,
@@ -224,7 +226,7 @@ impl From<BetterAuthPayload> for BetterAuthUser {
             role: payload.role,
             created_at: payload.created_at,
             updated_at: payload.updated_at,
-        }
+        })
     }
 }
 

@@ -10,12 +10,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::iter;
+use std::mem;
 
 use serde::de::value::{
     Error as ReadError, MapAccessDeserializer, MapDeserializer, SeqDeserializer,
 };
 use serde::de::{
-    Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -150,6 +152,8 @@ fn mark(name: &[u8]) -> usize {
     }
 }
 
+type Members<'d> = Vec<(Cow<'d, str>, Value<'d>)>;
+
 /// Only an object.
 struct ObjectVisitor;
 
@@ -165,14 +169,14 @@ impl<'d> Visitor<'d> for ObjectVisitor {
     }
 }
 
-type Members<'d> = Vec<(Cow<'d, str>, Value<'d>)>;
-
 fn members<'d, A: MapAccess<'d>>(
     mut map: A,
     mut members: Members<'d>,
 ) -> Result<Members<'d>, A::Error> {
-    while let Some((Name(name), value)) = map.next_entry()? {
-        members.push((name, value));
+    while map.next_key_seed(NewMember(&mut members))?.is_some() {
+        if let Some((_, value)) = members.last_mut() {
+            map.next_value_seed(Place(value))?;
+        }
     }
     match has_duplicate(&members) {
         true => Err(A::Error::custom("a member name stands twice")),
@@ -180,76 +184,108 @@ fn members<'d, A: MapAccess<'d>>(
     }
 }
 
-struct Name<'d>(Cow<'d, str>);
+/// Reads a name, and appends a member with it.
+struct NewMember<'m, 'd>(&'m mut Members<'d>);
 
-impl<'d> Deserialize<'d> for Name<'d> {
-    fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_str(ValueVisitor)? {
-            Value::Text(name) => Ok(Self(name)),
-            _ => Err(D::Error::custom("a member name is no string")),
-        }
+impl<'d> DeserializeSeed<'d> for NewMember<'_, 'd> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'d>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-impl<'d> Deserialize<'d> for Value<'d> {
-    fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+impl<'d> Visitor<'d> for NewMember<'_, 'd> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'d str) -> Result<(), E> {
+        self.0.push((Cow::Borrowed(name), Value::Null));
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<(), E> {
+        self.0.push((Cow::Owned(name.to_owned()), Value::Null));
+        Ok(())
     }
 }
 
-struct ValueVisitor;
+/// Reads a value to where it will stay: moving each through the results of four functions costs as
+/// much as parsing it.
+struct Place<'m, 'd>(&'m mut Value<'d>);
 
-impl<'d> Visitor<'d> for ValueVisitor {
-    type Value = Value<'d>;
+impl<'d> DeserializeSeed<'d> for Place<'_, 'd> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'d>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'d> Visitor<'d> for Place<'_, 'd> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value<'d>, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        *self.0 = Value::Null;
+        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value<'d>, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        *self.0 = Value::Bool(value);
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Value<'d>, E> {
-        Ok(Value::Unsigned(number))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        *self.0 = Value::Unsigned(number);
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Value<'d>, E> {
-        Ok(Value::Signed(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        *self.0 = Value::Signed(number);
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Value<'d>, E> {
-        Ok(Value::Float(number))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        *self.0 = Value::Float(number);
+        Ok(())
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'d str) -> Result<Value<'d>, E> {
-        Ok(Value::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E: Error>(self, text: &'d str) -> Result<(), E> {
+        *self.0 = Value::Text(Cow::Borrowed(text));
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value<'d>, E> {
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        *self.0 = Value::Text(Cow::Owned(text.to_owned()));
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'d>>(self, mut seq: A) -> Result<Value<'d>, A::Error> {
+    fn visit_seq<A: SeqAccess<'d>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = seq.next_element()? {
-            values.push(value);
+        let mut value = Value::Null;
+        while seq.next_element_seed(Place(&mut value))?.is_some() {
+            values.push(mem::replace(&mut value, Value::Null));
         }
-        Ok(Value::Array(values))
+        *self.0 = Value::Array(values);
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'d>>(self, map: A) -> Result<Value<'d>, A::Error> {
+    fn visit_map<A: MapAccess<'d>>(self, map: A) -> Result<(), A::Error> {
         let mut members = members(map, Vec::new())?;
-        if let [(name, Value::Text(digits))] = &mut *members
-            && name == ARBITRARY_PRECISION_NUMBER
-        {
-            return Ok(Value::Digits(std::mem::take(digits)));
-        }
-        Ok(Value::Object(members))
+        *self.0 = match &mut *members {
+            [(name, Value::Text(digits))] if name == ARBITRARY_PRECISION_NUMBER => {
+                Value::Digits(mem::take(digits))
+            }
+            _ => Value::Object(members),
+        };
+        Ok(())
     }
 }
 

@@ -172,27 +172,29 @@ impl Policy {
         }
     }
 
-    /// Whether a payload, proven or not, says that it has expired. A malformed `exp` says nothing.
+    /// The claims that are checked, as a payload has them.
+    pub(crate) fn find_claims<'p>(&self, payload: &'p Object<'p>) -> ClaimSet<'p> {
+        ClaimSet::find(payload, &self.required_claims)
+    }
+
+    /// Whether claims, proven or not, say that they have expired. A malformed `exp` says nothing.
     pub(crate) fn check_expiry(
         &self,
-        payload: &Object<'_>,
+        found: &ClaimSet<'_>,
         now: SystemTime,
     ) -> Result<(), VerifyError> {
-        let exp = payload.members().find(|(name, _)| *name == "exp");
-        match time(Claim::ExpirationTime, exp.map(|(_, value)| value)) {
+        match time(Claim::ExpirationTime, found.exp) {
             Ok(Some(expires_at)) if self.has_expired(expires_at, now) => Err(VerifyError::Expired),
             _ => Ok(()),
         }
     }
 
-    /// Checks a payload whose signature is proven.
+    /// Checks claims that a signature has proven.
     pub(crate) fn check_claims(
         &self,
-        payload: &Object<'_>,
+        found: &ClaimSet<'_>,
         now: SystemTime,
     ) -> Result<Claims, VerifyError> {
-        let found = ClaimSet::find(payload, &self.required_claims);
-
         // RFC 9449 §7.2, RFC 8705 §3: a bearer proves no possession of the key in `cnf`.
         if found.sender_constrained {
             return Err(VerifyError::SenderConstrained);
@@ -322,7 +324,8 @@ mod tests {
 
     fn check_with(policy: &Policy, payload: &str) -> Result<Claims, VerifyError> {
         let payload = Object::parse(payload.as_bytes()).map_err(|_| VerifyError::PayloadInvalid)?;
-        policy.check_claims(&payload, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
+        let found = policy.find_claims(&payload);
+        policy.check_claims(&found, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
     /// A good payload in which `member` replaces the member of the same name, or is added.

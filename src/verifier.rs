@@ -15,6 +15,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use crate::algorithm::Algorithm;
 use crate::cache::{CacheOptions, CacheStatus, TokenCache};
@@ -192,6 +194,11 @@ impl<C: DeserializeOwned> Verifier<C> {
     ///
     /// The verification is traced here and nowhere else.
     pub(crate) fn step(&self, token: &str, waited: Option<Waiting>) -> Step<C> {
+        // Where nobody listens a span must cost nothing. With `tracing`'s feature `log`, which
+        // sqlx turns on, one without a subscriber would still collect its values.
+        if LevelFilter::current() < Level::INFO {
+            return self.untraced_step(token, waited);
+        }
         let span = tracing::info_span!(
             "verify_token",
             outcome = tracing::field::Empty,
@@ -199,8 +206,20 @@ impl<C: DeserializeOwned> Verifier<C> {
             algorithm = tracing::field::Empty,
             key_id = tracing::field::Empty,
         );
-        let _entered = span.enter();
-        let step = self.untraced_step(token, waited);
+        let step = span.in_scope(|| {
+            let step = self.untraced_step(token, waited);
+            if let Step::Done(Err(error)) = &step {
+                tracing::debug!(
+                    code = error.code(),
+                    token_fingerprint = %self.fingerprint(token),
+                    "token refused"
+                );
+            }
+            step
+        });
+        if span.is_disabled() {
+            return step;
+        }
         match &step {
             Step::Done(Ok(principal)) => {
                 span.record("outcome", "accepted");
@@ -210,11 +229,6 @@ impl<C: DeserializeOwned> Verifier<C> {
             Step::Done(Err(error)) => {
                 span.record("outcome", "refused");
                 span.record("error.type", error.code());
-                tracing::debug!(
-                    code = error.code(),
-                    token_fingerprint = %self.fingerprint(token),
-                    "token refused"
-                );
             }
             Step::Wait(..) => {
                 span.record("outcome", "waiting_for_keys");
@@ -268,12 +282,13 @@ impl<C: DeserializeOwned> Verifier<C> {
         let mut payload_buffer = Buffer::new();
         let payload = jws.decode_payload(&mut payload_buffer)?;
         let object = Object::parse(payload);
+        let claims = object.as_ref().map(|object| policy.find_claims(object));
         let now = self.0.clock.now();
         // The tab that was left open, and the one reason that is given for a token that may be made
         // up: whoever made it up learns from it what time it is. It saves the signature check, and
         // the fetch for a key that has been rotated away.
-        if let Ok(object) = &object {
-            policy.check_expiry(object, now)?;
+        if let Ok(claims) = &claims {
+            policy.check_expiry(claims, now)?;
         }
 
         let seen = snapshot.attempt();
@@ -297,8 +312,10 @@ impl<C: DeserializeOwned> Verifier<C> {
             );
         }
 
-        let object = object.map_err(|_| VerifyError::PayloadInvalid)?;
-        let claims = policy.check_claims(&object, now)?;
+        let (Ok(object), Ok(claims)) = (&object, &claims) else {
+            return Err(VerifyError::PayloadInvalid.into());
+        };
+        let claims = policy.check_claims(claims, now)?;
         let user = match claims.is_client() {
             true => None,
             // A few types can be read by serde_json alone.
