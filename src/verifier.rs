@@ -162,6 +162,10 @@ impl Verifier {
     }
 }
 
+/// The name of the span around each verification.
+#[cfg(feature = "service")]
+pub(crate) const VERIFICATION_SPAN: &str = "verify_token";
+
 /// How far a verification got without waiting.
 pub(crate) enum Step<C> {
     Done(Result<Principal<C>, VerifyError>),

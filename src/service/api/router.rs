@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderValue, Method};
-use poem::{Endpoint, EndpointExt, Request, Response, Result, Route};
+use poem::{Endpoint, Request, Response, Result, Route};
 use poem_openapi::OpenApi;
 use poem_openapi::registry::MetaParamIn;
 
@@ -23,23 +23,39 @@ pub fn router<A: OpenApi>(api: A, others: Table) -> Route {
     let mut known = declared_parameters::<A>();
     let mut table = Table::new();
     api.add_routes(&mut table);
-    let operations = table.into_iter().map(|(path, methods)| {
-        let strict = methods.into_iter().map(|(method, inner)| {
-            let known = known
+    let mut route = Route::new();
+    for (path, methods) in table {
+        let operations = methods.into_iter().map(|(method, endpoint)| {
+            let declared = known
                 .remove(&(path.clone(), method.clone()))
                 .unwrap_or_default();
-            (method, StrictQuery { inner, known }.boxed())
+            let parameters = Some(declared);
+            (
+                method,
+                Operation {
+                    endpoint,
+                    parameters,
+                },
+            )
         });
-        let methods = strict.collect();
-        (path, methods)
-    });
-    let operations: Vec<_> = operations.collect();
-    operations
-        .into_iter()
-        .chain(others)
-        .fold(Route::new(), |route, (path, methods)| {
-            route.at(path, Methods::new(methods))
-        })
+        let operations = Methods::new(operations.collect());
+        route = route.at(path, operations);
+    }
+    for (path, methods) in others {
+        let operations = methods.into_iter().map(|(method, endpoint)| {
+            let parameters = None;
+            (
+                method,
+                Operation {
+                    endpoint,
+                    parameters,
+                },
+            )
+        });
+        let operations = Methods::new(operations.collect());
+        route = route.at(path, operations);
+    }
+    route
 }
 
 /// The query parameters that each operation's metadata names.
@@ -72,41 +88,45 @@ fn route_path(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Refuses a query string that the operation does not declare.
-struct StrictQuery {
-    inner: BoxEndpoint<'static>,
-    known: Vec<String>,
+/// What answers one method of one path.
+struct Operation {
+    endpoint: BoxEndpoint<'static>,
+    /// The query parameters it takes: others are refused. `None`: whatever comes is ignored.
+    parameters: Option<Vec<String>>,
 }
 
-impl Endpoint for StrictQuery {
-    type Output = Response;
-
+impl Operation {
     async fn call(&self, mut request: Request) -> Result<Response> {
-        let query = QueryString::parse(request.uri().query().unwrap_or_default(), &self.known)?;
-        request.extensions_mut().insert(query);
-        self.inner.call(request).await
+        if let Some(declared) = &self.parameters {
+            let query = request.uri().query().unwrap_or_default();
+            let query = QueryString::parse(query, declared)?;
+            if !declared.is_empty() {
+                request.extensions_mut().insert(query);
+            }
+        }
+        self.endpoint.call(request).await
     }
 }
 
 /// The methods of one path. A `BTreeMap` gives `Allow` one order.
 struct Methods {
-    endpoints: BTreeMap<String, BoxEndpoint<'static>>,
+    operations: BTreeMap<String, Operation>,
     allow: HeaderValue,
 }
 
 impl Methods {
-    fn new(endpoints: HashMap<Method, BoxEndpoint<'static>>) -> Self {
-        let endpoints: BTreeMap<_, _> = endpoints
+    fn new(operations: HashMap<Method, Operation>) -> Self {
+        let operations: BTreeMap<_, _> = operations
             .into_iter()
-            .map(|(method, endpoint)| (method.to_string(), endpoint))
+            .map(|(method, operation)| (method.to_string(), operation))
             .collect();
-        let mut allow: Vec<&str> = endpoints.keys().map(String::as_str).collect();
-        if endpoints.contains_key("GET") {
+        let mut allow: Vec<&str> = operations.keys().map(String::as_str).collect();
+        if operations.contains_key("GET") {
             allow.push("HEAD");
         }
         let allow = HeaderValue::from_str(&allow.join(", "))
             .unwrap_or_else(|_| HeaderValue::from_static("GET, HEAD"));
-        Self { endpoints, allow }
+        Self { operations, allow }
     }
 }
 
@@ -114,14 +134,14 @@ impl Endpoint for Methods {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        if let Some(endpoint) = self.endpoints.get(request.method().as_str()) {
-            return endpoint.call(request).await;
+        if let Some(operation) = self.operations.get(request.method().as_str()) {
+            return operation.call(request).await;
         }
-        match (request.method(), self.endpoints.get("GET")) {
+        match (request.method(), self.operations.get("GET")) {
             // HEAD is GET without the body (RFC 9110 §9.3.2).
-            (&Method::HEAD, Some(endpoint)) => {
+            (&Method::HEAD, Some(operation)) => {
                 request.set_method(Method::GET);
-                let mut response = endpoint.call(request).await?;
+                let mut response = operation.call(request).await?;
                 response.set_body(());
                 Ok(response)
             }

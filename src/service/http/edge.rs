@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
@@ -14,43 +15,47 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service};
+use http_body_util::{BodyExt, Empty, Full};
+use poem::Endpoint;
+use tower::Service;
 use tracing::Instrument;
 
 use super::limited_body::{LimitedBody, TooLarge};
+use super::panics::caught;
+use super::poem_service::poem_request;
+use super::time_limit::within;
 use super::{REQUEST_ID, ResponseBody, TRACEPARENT};
 use crate::problem::ProblemCode;
 use crate::{PROBLEM_JSON, Problem, Rejection, TraceId};
 
-#[derive(Clone, Copy)]
-pub(super) struct EdgeLayer {
-    pub(super) max_body_len: usize,
-}
+/// A Poem app with the edge around it.
+pub(super) struct Edge<E>(Arc<Inner<E>>);
 
-impl<S> Layer<S> for EdgeLayer {
-    type Service = Edge<S>;
-
-    fn layer(&self, inner: S) -> Edge<S> {
-        Edge {
-            inner,
-            max_body_len: self.max_body_len,
-        }
-    }
-}
-
-#[derive(Clone)]
-pub(super) struct Edge<S> {
-    inner: S,
+struct Inner<E> {
+    app: E,
+    request_timeout: Duration,
     max_body_len: usize,
 }
 
-impl<S, B, R> Service<Request<B>> for Edge<S>
+impl<E: Endpoint> Edge<E> {
+    pub(super) fn new(app: E, request_timeout: Duration, max_body_len: usize) -> Self {
+        Self(Arc::new(Inner {
+            app,
+            request_timeout,
+            max_body_len,
+        }))
+    }
+}
+
+impl<E> Clone for Edge<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E, B> Service<Request<B>> for Edge<E>
 where
-    S: Service<Request<LimitedBody<B>>, Response = Response<R>, Error = Infallible>,
-    S::Future: Send + 'static,
-    R: Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<Box<dyn Error + Send + Sync>>,
+    E: Endpoint + 'static,
     B: Body<Data = Bytes> + Send + Sync + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -58,8 +63,8 @@ where
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -68,32 +73,49 @@ where
         request.extensions_mut().insert(trace_id);
         // Neither path nor query: they may hold what is nobody's business.
         let span = tracing::info_span!("http_request", %trace_id, method = %request.method());
-
-        let too_large = TooLarge::default();
-        let answer = match request.body().size_hint().lower() > self.max_body_len as u64 {
-            true => None,
-            false => {
-                let limit = self.max_body_len;
-                let body = |body| LimitedBody::new(body, limit, too_large.clone());
-                let _entered = span.enter();
-                Some(self.inner.call(request.map(body)))
-            }
-        };
+        let edge = self.0.clone();
         let finish = async move {
-            let response = match answer {
-                Some(answer) => answer
-                    .await?
-                    .map(|body| ResponseBody::new(body.map_err(Into::into))),
-                None => error_response(StatusCode::PAYLOAD_TOO_LARGE, HeaderMap::new(), &trace_id),
-            };
-            let response = match too_large.happened() {
-                true => error_response(StatusCode::PAYLOAD_TOO_LARGE, HeaderMap::new(), &trace_id),
-                false => as_problem(response, &trace_id),
+            let response = match edge.answer(request).await {
+                Ok(response) => as_problem(response, &trace_id),
+                Err(status) => error_response(status, HeaderMap::new(), &trace_id),
             };
             log(&response, began);
             Ok(finished(response, &trace_id))
         };
         Box::pin(finish.instrument(span))
+    }
+}
+
+impl<E: Endpoint> Inner<E> {
+    /// What the app answers, or the status that takes its place.
+    async fn answer<B>(&self, request: Request<B>) -> Result<Response<ResponseBody>, StatusCode>
+    where
+        B: Body<Data = Bytes> + Send + Sync + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        if request.body().size_hint().lower() > self.max_body_len as u64 {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let mut too_large = None;
+        let request = match request.body().is_end_stream() {
+            true => poem_request(request.map(|_| Empty::new())),
+            false => {
+                let excess = too_large.insert(TooLarge::default()).clone();
+                poem_request(request.map(|body| LimitedBody::new(body, self.max_body_len, excess)))
+            }
+        };
+        let answer = caught(self.app.get_response(request));
+        let answer = within(self.request_timeout, answer).await;
+        if too_large.is_some_and(|too_large| too_large.happened()) {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        match answer {
+            Ok(Some(response)) => Ok(response.into()),
+            Ok(None) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+            // Whether its body came slowly or the database did cannot be told here: it is the
+            // server that failed to answer in time.
+            Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+        }
     }
 }
 
@@ -163,7 +185,7 @@ fn error_response(
             .or_insert(HeaderValue::from_static("1"));
     }
     let body = Full::new(Bytes::from(problem.to_json())).map_err(|never| match never {});
-    let mut response = Response::new(ResponseBody::new(body));
+    let mut response = Response::new(body.boxed());
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response.extensions_mut().insert(ProblemCode(code));
@@ -189,16 +211,32 @@ fn finished(mut response: Response<ResponseBody>, trace_id: &TraceId) -> Respons
 /// One line a request: at `debug` for what went well, so that a busy service's log stays small.
 fn log(response: &Response<ResponseBody>, began: Instant) {
     let status = response.status().as_u16();
-    let milliseconds = began.elapsed().as_secs_f64() * 1000.0;
-    let extensions = response.extensions();
-    let code = match extensions.get::<Rejection>() {
-        Some(rejection) => Some(rejection.code()),
-        None => extensions.get::<ProblemCode>().map(|code| code.0),
+    let milliseconds = || began.elapsed().as_secs_f64() * 1000.0;
+    let code = || {
+        let extensions = response.extensions();
+        match extensions.get::<Rejection>() {
+            Some(rejection) => Some(rejection.code()),
+            None => extensions.get::<ProblemCode>().map(|code| code.0),
+        }
     };
     match status {
-        500.. => tracing::error!(status, code, milliseconds, "request failed"),
-        400..=499 => tracing::info!(status, code, milliseconds, "request refused"),
-        _ => tracing::debug!(status, milliseconds, "request answered"),
+        500.. => {
+            tracing::error!(
+                status,
+                code = code(),
+                milliseconds = milliseconds(),
+                "request failed"
+            );
+        }
+        400..=499 => {
+            tracing::info!(
+                status,
+                code = code(),
+                milliseconds = milliseconds(),
+                "request refused"
+            );
+        }
+        _ => tracing::debug!(status, milliseconds = milliseconds(), "request answered"),
     }
 }
 

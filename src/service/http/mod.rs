@@ -1,21 +1,26 @@
 //! What stands between the accept loop and the Poem app, outermost first:
 //!
-//! 1. CORS, so that refusals can be read by browsers too.
-//! 2. `edge`: trace id, log line, body limit, security headers; every error a problem document.
-//! 3. A panic becomes a 500.
-//! 4. A time limit.
-//! 5. `poem_service`: the app as a Tower service.
+//! 1. CORS, so that refusals can be read by browsers too. Without an allowed origin there is none.
+//! 2. `edge`: trace id, log line, security headers; every error a problem document.
+//! 3. `limited_body`: a body that is too large breaks off.
+//! 4. `time_limit`: what is not answered in time is a 503.
+//! 5. `panics`: a panic becomes a 500.
+//!
+//! All but CORS is one service with one future: each Tower layer more would put the response's body
+//! into a box more, and the time limit would arm a timer for requests that are answered at once.
 
 mod edge;
 mod limited_body;
 mod panics;
 mod poem_service;
+mod time_limit;
 
 pub use panics::install_panic_hook;
 pub use poem_service::PoemService;
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,20 +28,19 @@ use http::header::{
     ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::BoxBody;
 use poem::Endpoint;
+use tower::util::option_layer;
 use tower::{Layer, Service};
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use super::api::MAX_BODY_BYTES;
-use edge::EdgeLayer;
+use edge::Edge;
 
-/// The body of every response.
-pub type ResponseBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+/// The body of every response: the one that Poem made.
+pub type ResponseBody = BoxBody<Bytes, io::Error>;
 
 /// The trace's id, for callers and proxies.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,39 +72,27 @@ impl Default for HttpOptions {
 pub fn stack<B>(
     app: impl Endpoint + 'static,
     options: &HttpOptions,
-) -> impl Service<
-    Request<B>,
-    Response = Response<
-        impl Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>> + Send + 'static,
-    >,
-    Error = Infallible,
-    Future: Send,
-> + Clone
+) -> impl Service<Request<B>, Response = Response<ResponseBody>, Error = Infallible, Future: Send>
++ Clone
 + Send
 + 'static
 where
     B: Body<Data = Bytes> + Send + Sync + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // A request that takes too long is the server's failure to answer in time; whether its body
-    // came slowly or the database did cannot be told here.
-    let time_limit =
-        TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, options.request_timeout);
-    let app = time_limit.layer(PoemService::new(app));
-    let app = CatchPanicLayer::custom(panics::response).layer(app);
-    let app = EdgeLayer {
-        max_body_len: options.max_body_len,
-    }
-    .layer(app);
-    cors(&options.cors_origins).layer(app)
+    let edge = Edge::new(app, options.request_timeout, options.max_body_len);
+    option_layer(cors(&options.cors_origins)).layer(edge)
 }
 
-fn cors(origins: &[String]) -> CorsLayer {
+fn cors(origins: &[String]) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = origins
         .iter()
         .filter_map(|origin| origin.parse().ok())
         .collect();
-    CorsLayer::new()
+    if origins.is_empty() {
+        return None;
+    }
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([
@@ -118,5 +110,6 @@ fn cors(origins: &[String]) -> CorsLayer {
             ALLOW,
             REQUEST_ID,
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_secs(600));
+    Some(layer)
 }

@@ -1,11 +1,10 @@
 //! Panics: a 500 for the caller, a log line that says where, and never what the message said,
 //! since it may quote a request.
 
-use std::any::Any;
-
-use bytes::Bytes;
-use http::{Response, StatusCode};
-use http_body_util::Full;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 /// Replaces the default hook, which prints the message, for the whole process.
 pub fn install_panic_hook() {
@@ -15,9 +14,16 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// The answer to a request whose handler panicked; [`super::edge`] makes it a problem document.
-pub(super) fn response(_message: Box<dyn Any + Send + 'static>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
+/// Awaits `future`; `None` when it panics. Whatever it was doing is dropped, so that nothing broken
+/// is looked at afterwards.
+pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
+        match catch_unwind(poll) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
 }

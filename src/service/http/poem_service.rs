@@ -13,31 +13,37 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
-use poem::endpoint::{BoxEndpoint, EndpointExt};
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, RequestParts};
 use tower::Service;
 
+use super::ResponseBody;
 use crate::service::server::PeerAddr;
 
-/// Calls a Poem app.
-#[derive(Clone)]
-pub struct PoemService(Arc<BoxEndpoint<'static>>);
+/// Calls a Poem app, with nothing around it.
+pub struct PoemService<E>(Arc<E>);
 
-impl PoemService {
+impl<E: Endpoint> PoemService<E> {
     /// The app as a service.
-    pub fn new(app: impl Endpoint + 'static) -> Self {
-        Self(Arc::new(app.map_to_response().boxed()))
+    pub fn new(app: E) -> Self {
+        Self(Arc::new(app))
     }
 }
 
-impl<B> Service<Request<B>> for PoemService
+impl<E> Clone for PoemService<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E, B> Service<Request<B>> for PoemService<E>
 where
+    E: Endpoint + 'static,
     B: Body<Data = Bytes> + Send + Sync + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Response = Response<BoxBody<Bytes, io::Error>>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -47,14 +53,23 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let app = self.0.clone();
-        let (parts, body) = request.into_parts();
-        let peer = parts.extensions.get::<PeerAddr>();
-        let remote = peer.map_or_else(RemoteAddr::default, |peer| {
-            RemoteAddr(Addr::SocketAddr(peer.0))
-        });
-        let parts = RequestParts::from((parts, LocalAddr::default(), remote, Scheme::HTTP));
-        let body: BoxBody<Bytes, io::Error> = BoxBody::new(body.map_err(io::Error::other));
-        let request = poem::Request::from_parts(parts, body.into());
+        let request = poem_request(request);
         Box::pin(async move { Ok(app.get_response(request).await.into()) })
     }
+}
+
+/// A request as Poem has it.
+pub(super) fn poem_request<B>(request: Request<B>) -> poem::Request
+where
+    B: Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<PeerAddr>();
+    let remote = peer.map_or_else(RemoteAddr::default, |peer| {
+        RemoteAddr(Addr::SocketAddr(peer.0))
+    });
+    let parts = RequestParts::from((parts, LocalAddr::default(), remote, Scheme::HTTP));
+    let body: BoxBody<Bytes, io::Error> = BoxBody::new(body.map_err(io::Error::other));
+    poem::Request::from_parts(parts, body.into())
 }
