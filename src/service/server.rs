@@ -14,7 +14,6 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
@@ -27,7 +26,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
@@ -75,10 +74,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// begun to send.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// Where a request came from; in its extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerAddr(pub SocketAddr);
-
 /// How a shutdown went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
@@ -119,10 +114,9 @@ where
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, peer, permit)) => {
+            Ok((stream, permit)) => {
                 pause = FIRST_PAUSE;
-                let connection =
-                    serve_connection(stream, peer, service.clone(), limits, stop.clone());
+                let connection = serve_connection(stream, service.clone(), limits, stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -153,14 +147,14 @@ where
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let permit = permits
         .clone()
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, permit))
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
 }
 
 async fn drain(mut connections: JoinSet<()>, grace: Duration) -> ShutdownReport {
@@ -209,7 +203,6 @@ impl Drop for InFlight {
 
 async fn serve_connection<S, B>(
     stream: TcpStream,
-    peer: SocketAddr,
     service: S,
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
@@ -240,11 +233,10 @@ async fn serve_connection<S, B>(
     // One clone serves the connection: to clone a whole stack for each request costs more than to
     // take a lock that only the streams of this connection share, for as long as a call begins.
     let service = Arc::new(Mutex::new(service));
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let in_flight = seen.begin();
         let service = service.clone();
         async move {
-            request.extensions_mut().insert(PeerAddr(peer));
             let mut request = Some(request);
             let call = poll_fn(|context| {
                 let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, Full};
 use poem::Endpoint;
+use tokio::time::error::Elapsed;
 use tower::Service;
 use tracing::Instrument;
 
@@ -27,6 +28,9 @@ use super::time_limit::within;
 use super::{REQUEST_ID, ResponseBody, TRACEPARENT};
 use crate::problem::ProblemCode;
 use crate::{PROBLEM_JSON, Problem, Rejection, TraceId};
+
+/// How many headers a response gets on its way out.
+const ADDED_HEADERS: usize = 8;
 
 /// A Poem app with the edge around it.
 pub(super) struct Edge<E>(Arc<Inner<E>>);
@@ -74,9 +78,20 @@ where
         // Neither path nor query: they may hold what is nobody's business.
         let span = tracing::info_span!("http_request", %trace_id, method = %request.method());
         let edge = self.0.clone();
+        let accepted = edge.accept(request);
+        // The app's future is built in its place and only referred to: each function more that takes
+        // it by value would make this one larger by twice its size, and it is copied for each request.
         let finish = async move {
-            let response = match edge.answer(request).await {
-                Ok(response) => as_problem(response, &trace_id),
+            let answer = match accepted {
+                Ok((request, excess)) => {
+                    let app = pin!(edge.app.get_response(request));
+                    let answer = within(edge.request_timeout, caught(app)).await;
+                    status_or_answer(answer, excess)
+                }
+                Err(status) => Err(status),
+            };
+            let response = match answer {
+                Ok(response) => as_problem(response.into(), &trace_id),
                 Err(status) => error_response(status, HeaderMap::new(), &trace_id),
             };
             log(&response, began);
@@ -86,9 +101,13 @@ where
     }
 }
 
-impl<E: Endpoint> Inner<E> {
-    /// What the app answers, or the status that takes its place.
-    async fn answer<B>(&self, request: Request<B>) -> Result<Response<ResponseBody>, StatusCode>
+impl<E> Inner<E> {
+    /// The request as the app gets it, and, for one with a body, whether that was too large in the
+    /// end. An error for one that says so at once.
+    fn accept<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<(poem::Request, Option<TooLarge>), StatusCode>
     where
         B: Body<Data = Bytes> + Send + Sync + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -96,26 +115,29 @@ impl<E: Endpoint> Inner<E> {
         if request.body().size_hint().lower() > self.max_body_len as u64 {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let mut too_large = None;
-        let request = match request.body().is_end_stream() {
-            true => poem_request(request.map(|_| Empty::new())),
-            false => {
-                let excess = too_large.insert(TooLarge::default()).clone();
-                poem_request(request.map(|body| LimitedBody::new(body, self.max_body_len, excess)))
-            }
-        };
-        let answer = caught(self.app.get_response(request));
-        let answer = within(self.request_timeout, answer).await;
-        if too_large.is_some_and(|too_large| too_large.happened()) {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        if request.body().is_end_stream() {
+            return Ok((poem_request(request.map(|_| Empty::new())), None));
         }
-        match answer {
-            Ok(Some(response)) => Ok(response.into()),
-            Ok(None) => Err(StatusCode::INTERNAL_SERVER_ERROR),
-            // Whether its body came slowly or the database did cannot be told here: it is the
-            // server that failed to answer in time.
-            Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
-        }
+        let excess = TooLarge::default();
+        let limited = |body| LimitedBody::new(body, self.max_body_len, excess.clone());
+        Ok((poem_request(request.map(limited)), Some(excess)))
+    }
+}
+
+/// What the app has answered, or the status that takes its place.
+fn status_or_answer(
+    answer: Result<Option<poem::Response>, Elapsed>,
+    excess: Option<TooLarge>,
+) -> Result<poem::Response, StatusCode> {
+    if excess.is_some_and(|excess| excess.happened()) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    match answer {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+        // Whether its body came slowly or the database did cannot be told here: it is the server
+        // that failed to answer in time.
+        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 
@@ -199,6 +221,8 @@ fn finished(mut response: Response<ResponseBody>, trace_id: &TraceId) -> Respons
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     let headers = response.headers_mut();
+    // These, and those of CORS.
+    headers.reserve(ADDED_HEADERS);
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);
     }

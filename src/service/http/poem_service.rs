@@ -15,11 +15,10 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Addr, Endpoint, RequestParts};
+use poem::{Endpoint, RequestParts};
 use tower::Service;
 
 use super::ResponseBody;
-use crate::service::server::PeerAddr;
 
 /// Calls a Poem app, with nothing around it.
 pub struct PoemService<E>(Arc<E>);
@@ -58,18 +57,15 @@ where
     }
 }
 
-/// A request as Poem has it.
+/// A request as Poem has it. Nothing asks who the peer is, behind a proxy as likely as not.
 pub(super) fn poem_request<B>(request: Request<B>) -> poem::Request
 where
     B: Body<Data = Bytes> + Send + Sync + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    let peer = parts.extensions.get::<PeerAddr>();
-    let remote = peer.map_or_else(RemoteAddr::default, |peer| {
-        RemoteAddr(Addr::SocketAddr(peer.0))
-    });
-    let parts = RequestParts::from((parts, LocalAddr::default(), remote, Scheme::HTTP));
+    let (local, remote) = (LocalAddr::default(), RemoteAddr::default());
+    let parts = RequestParts::from((parts, local, remote, Scheme::HTTP));
     let body: BoxBody<Bytes, io::Error> = BoxBody::new(body.map_err(io::Error::other));
     poem::Request::from_parts(parts, body.into())
 }
