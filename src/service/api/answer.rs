@@ -1,13 +1,18 @@
 //! JSON answers. poem-openapi's own payload documents itself as `application/json; charset=utf-8`,
-//! which no client's table of media types knows.
+//! which no client's table of media types knows, and builds a tree of every answer before it writes
+//! one.
 
+use poem::error::ResponseError;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::{ToJSON, Type};
+use serde::Serialize;
 
-/// An answer of `application/json`.
+use super::error::ApiError;
+
+/// An answer of `application/json`: what is documented as a type's JSON, written by serde.
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
@@ -23,15 +28,18 @@ impl<T: Type> Payload for Json<T> {
     }
 }
 
-impl<T: ToJSON> IntoResponse for Json<T> {
+impl<T: Serialize + Type> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        Response::builder()
-            .content_type(Self::CONTENT_TYPE)
-            .body(Body::from(self.0.to_json_string()))
+        match serde_json::to_vec(&self.0) {
+            Ok(json) => Response::builder()
+                .content_type(Self::CONTENT_TYPE)
+                .body(Body::from(json)),
+            Err(error) => ApiError::internal(&error).as_response(),
+        }
     }
 }
 
-impl<T: ToJSON> ApiResponse for Json<T> {
+impl<T: Serialize + ToJSON> ApiResponse for Json<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
@@ -49,5 +57,28 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::Example;
+
+    use super::*;
+    use crate::service::api::health::{Health, Readiness};
+    use crate::service::api::me::Me;
+    use crate::service::api::tasks::{Task, TaskPage};
+
+    #[test]
+    fn serde_writes_what_poem_openapi_documents() {
+        fn same<T: Example + Serialize + ToJSON>() {
+            let example = T::example();
+            assert_eq!(serde_json::to_value(&example).ok(), example.to_json());
+        }
+        same::<Me>();
+        same::<Task>();
+        same::<TaskPage>();
+        same::<Health>();
+        same::<Readiness>();
     }
 }

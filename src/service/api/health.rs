@@ -5,6 +5,7 @@ use std::time::Duration;
 use poem::web::Data;
 use poem_openapi::types::{Example, ToJSON};
 use poem_openapi::{Enum, Object, OpenApi};
+use serde::Serialize;
 
 use super::answer::Json;
 use super::error::{ApiError, NOT_READY};
@@ -24,7 +25,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct HealthApi;
 
 /// The process lives.
-#[derive(Clone, Debug, Object)]
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Health {
     /// Always `ok`.
@@ -32,8 +33,9 @@ pub struct Health {
 }
 
 /// How the process is.
-#[derive(Clone, Copy, Debug, Enum)]
+#[derive(Clone, Copy, Debug, Enum, Serialize)]
 #[oai(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
     /// It answers.
     Ok,
@@ -48,7 +50,7 @@ impl Example for Health {
 }
 
 /// What the service rests on, part by part.
-#[derive(Clone, Debug, Object)]
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Readiness {
     /// The keys that tokens are verified with.
@@ -58,8 +60,9 @@ pub struct Readiness {
 }
 
 /// How the auth server's keys are.
-#[derive(Clone, Copy, Debug, Object)]
+#[derive(Clone, Copy, Debug, Object, Serialize)]
 #[oai(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct KeysReadiness {
     /// Whether tokens can be verified: there are keys, and they are not too old.
     pub usable: bool,
@@ -69,8 +72,9 @@ pub struct KeysReadiness {
 }
 
 /// How the database is.
-#[derive(Clone, Copy, Debug, Object)]
+#[derive(Clone, Copy, Debug, Object, Serialize)]
 #[oai(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct DatabaseReadiness {
     /// Whether it answers in time.
     pub answers: bool,

@@ -2,6 +2,7 @@
 
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
 
 use super::answer::Json;
 use super::tags::Tag;
@@ -14,8 +15,9 @@ pub struct MeApi;
 /// The caller, as the token describes them.
 ///
 /// The application that issues the tokens decides what they say: what a token leaves out is null.
-#[derive(Clone, Debug, Object)]
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(rename_all = "camelCase", example)]
+#[serde(rename_all = "camelCase")]
 pub struct Me {
     /// The user's id, which is the token's subject.
     pub id: String,

@@ -2,6 +2,7 @@
 
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::Example;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -11,8 +12,9 @@ use crate::service::api::text::Title;
 use crate::service::store;
 
 /// A task.
-#[derive(Clone, Debug, poem_openapi::Object)]
+#[derive(Clone, Debug, poem_openapi::Object, Serialize)]
 #[oai(rename_all = "camelCase", example)]
+#[serde(rename_all = "camelCase")]
 pub struct Task {
     /// The task's id, a UUIDv7: a later task has a greater one.
     pub id: Uuid,
@@ -27,23 +29,34 @@ pub struct Task {
     #[oai(validator(minimum(value = "1"), maximum(value = "9000000000000000")))]
     pub revision: i64,
     /// When it was made, in UTC, always with six digits of a second.
-    #[oai(serialize_with = "timestamp")]
+    #[oai(serialize_with = "timestamp_value")]
+    #[serde(serialize_with = "serialize_timestamp")]
     pub created_at: OffsetDateTime,
     /// When it was last changed, in UTC, always with six digits of a second.
-    #[oai(serialize_with = "timestamp")]
+    #[oai(serialize_with = "timestamp_value")]
+    #[serde(serialize_with = "serialize_timestamp")]
     pub updated_at: OffsetDateTime,
 }
 
 /// RFC 3339 in one length, so that texts sort as times do.
-fn timestamp(time: &OffsetDateTime) -> Option<Value> {
+fn timestamp(time: &OffsetDateTime) -> String {
     let time = time.to_offset(time::UtcOffset::UTC);
     let (year, month, day) = time.to_calendar_date();
     let (hour, minute, second, micro) = time.to_hms_micro();
     let month = u8::from(month);
-    Some(
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
-            .into(),
-    )
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
+}
+
+/// For poem-openapi.
+fn timestamp_value(time: &OffsetDateTime) -> Option<Value> {
+    Some(timestamp(time).into())
+}
+
+fn serialize_timestamp<S: Serializer>(
+    time: &OffsetDateTime,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp(time))
 }
 
 impl From<store::Task> for Task {
@@ -75,8 +88,9 @@ impl Example for Task {
 }
 
 /// A page of tasks, newest first.
-#[derive(Clone, Debug, poem_openapi::Object)]
+#[derive(Clone, Debug, poem_openapi::Object, Serialize)]
 #[oai(rename_all = "camelCase", example)]
+#[serde(rename_all = "camelCase")]
 pub struct TaskPage {
     /// The tasks.
     #[oai(validator(max_items = 100))]
@@ -202,7 +216,7 @@ mod tests {
             (1, "1970-01-01T00:00:00.000001Z"),
         ] {
             let time = OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(micros);
-            assert_eq!(timestamp(&time), Some(expected.into()));
+            assert_eq!(timestamp(&time), expected);
         }
     }
 }
