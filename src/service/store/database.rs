@@ -205,7 +205,10 @@ async fn connect_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, sql
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .optimize_on_close(true, None);
-    let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = SqlitePoolOptions::new()
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A file does not hang up, and to ask costs as much as a small statement.
+        .test_before_acquire(false);
     let pool = match in_memory {
         // A database in memory lives as long as its connection.
         true => pool

@@ -13,12 +13,15 @@ pub(super) const SELECT: &str = "
     WHERE owner_id = $1 AND id = $2";
 
 /// owner, id to come before, completed or NULL, LIKE pattern or NULL, limit.
+///
+/// Why `|| ''`: SQLite takes a bare parameter to the right of LIKE for one that may change the plan,
+/// and compiles the statement anew for each value.
 pub const PAGE: &str = r"
     SELECT id, title, completed, revision, created_at, updated_at
     FROM tasks
     WHERE owner_id = $1 AND id < $2
         AND ($3 IS NULL OR completed = $3)
-        AND ($4 IS NULL OR title_folded LIKE $4 ESCAPE '\')
+        AND ($4 IS NULL OR title_folded LIKE ($4 || '') ESCAPE '\')
     ORDER BY id DESC
     LIMIT $5";
 
