@@ -19,7 +19,7 @@ use poem::listener::{Acceptor, Listener, TcpListener};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi, OpenApiService};
 use support::paired::median;
-use support::{record, token};
+use support::{is_wanted, record, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -42,12 +42,8 @@ fn main() {
         runtime(1).block_on(serve_poem());
         return;
     }
-    let filter: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with('-'))
-        .collect();
     record::begin();
-    runtime(1).block_on(compare(&filter));
+    runtime(1).block_on(compare());
     support::table::print();
 }
 
@@ -61,7 +57,7 @@ struct Contender {
     ratios: Vec<f64>,
 }
 
-async fn compare(filter: &[String]) {
+async fn compare() {
     let key = token::key(Algorithm::EdDsa);
     let keys = serde_json::json!({ "keys": [key.public_jwk()] }).to_string();
     let jwks = serve_document(keys).await;
@@ -127,11 +123,7 @@ async fn compare(filter: &[String]) {
     let mut first = true;
     contenders.retain(|contender| {
         // The one that the others are compared with always takes part.
-        std::mem::take(&mut first)
-            || filter.is_empty()
-            || filter
-                .iter()
-                .any(|part| format!("http/{}", contender.name).contains(part))
+        std::mem::take(&mut first) || is_wanted(&format!("http/{}", contender.name))
     });
     if contenders.len() == 1 {
         return;

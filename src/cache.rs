@@ -68,10 +68,18 @@ struct Resident {
 }
 
 struct Entry<C> {
-    token: Box<str>,
+    /// The token up to its first dot. An issuer's tokens have one between them.
+    header: Arc<str>,
+    rest: Box<str>,
     principal: Principal<C>,
     /// The last key set that was seen to hold the key.
     generation: AtomicU64,
+}
+
+impl<C> Entry<C> {
+    fn is_of(&self, token: &str) -> bool {
+        token.strip_prefix(&*self.header) == Some(&*self.rest)
+    }
 }
 
 /// How much the cache of verified tokens may hold.
@@ -115,6 +123,19 @@ pub struct CacheStatus {
     pub evictions: u64,
 }
 
+/// What a verification has found out.
+pub(crate) struct Proven<'t, C> {
+    pub(crate) token: &'t str,
+    /// The token up to its first dot, shared where it can be.
+    pub(crate) header: Arc<str>,
+    pub(crate) payload_len: usize,
+    pub(crate) principal: &'t Principal<C>,
+    /// Of the key set that proved it.
+    pub(crate) generation: u64,
+    /// When it will not be accepted any more; `None` for a time beyond the clock's.
+    pub(crate) dies_at: Option<SystemTime>,
+}
+
 /// Expired entries are dropped when they are met, when their set gets a newcomer, and this often
 /// with a newcomer anywhere.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -149,25 +170,24 @@ impl<C> TokenCache<C> {
         set.find(token, tag, read)
     }
 
-    /// Keeps a principal for its token, if there is room. `generation`: of the key set that proved
-    /// it. `dies_at`: when it will not be accepted any more.
-    pub(crate) fn insert(
-        &self,
-        token: &str,
-        payload_len: usize,
-        principal: &Principal<C>,
-        generation: u64,
-        dies_at: Option<SystemTime>,
-        now: SystemTime,
-    ) {
+    /// Keeps what was proven, if there is room.
+    pub(crate) fn insert(&self, proven: Proven<'_, C>, now: SystemTime) {
+        let Proven { token, dies_at, .. } = proven;
         let Some((set, tag)) = self.place(token) else {
             return;
         };
-        let bytes = Self::OVERHEAD + token.len() + payload_len;
+        let Some(rest) = token.strip_prefix(&*proven.header) else {
+            return;
+        };
+        // A header that the key set does not keep is kept by the entry alone.
+        let unshared = Arc::strong_count(&proven.header) == 1;
+        let header_len = if unshared { proven.header.len() } else { 0 };
+        let bytes = Self::OVERHEAD + header_len + rest.len() + proven.payload_len;
         let entry = Entry {
-            token: token.into(),
-            principal: principal.clone(),
-            generation: AtomicU64::new(generation),
+            rest: rest.into(),
+            header: proven.header,
+            principal: proven.principal.clone(),
+            generation: AtomicU64::new(proven.generation),
         };
         let mut writer = set.writer();
         set.drop_expired(&mut writer, seconds(now));
@@ -187,8 +207,8 @@ impl<C> TokenCache<C> {
         self.sweep(now);
     }
 
-    /// An entry, a principal, and what the allocator adds to them and to some ten strings.
-    const OVERHEAD: usize = size_of::<Entry<C>>() + size_of::<Verified<C>>() + 200;
+    /// An entry, a principal, and what the allocator adds to them and to some eight strings.
+    const OVERHEAD: usize = size_of::<Entry<C>>() + size_of::<Verified<C>>() + 128;
 
     fn place(&self, token: &str) -> Option<(&Set<C>, u16)> {
         // The end of a signature is as good as random.
@@ -260,7 +280,7 @@ impl<C> Set<C> {
         for way in candidates {
             let entry = self.entries[way].load();
             if let Some(entry) = &*entry
-                && *entry.token == *token
+                && entry.is_of(token)
             {
                 let hit = Hit {
                     set: self,
@@ -478,10 +498,15 @@ mod tests {
         }
 
         fn insert_until(&self, token: &str, dies_at: Option<SystemTime>) {
-            let principal = principal(&self.keys, token);
-            let generation = self.keys.generation();
-            self.cache
-                .insert(token, 0, &principal, generation, dies_at, self.now);
+            let proven = Proven {
+                token,
+                header: token.split('.').next().unwrap_or_default().into(),
+                payload_len: 0,
+                principal: &principal(&self.keys, token),
+                generation: self.keys.generation(),
+                dies_at,
+            };
+            self.cache.insert(proven, self.now);
         }
 
         /// Whose token it is, which counts as a use.
@@ -605,7 +630,7 @@ mod tests {
             bench.look_up(&token(number));
         }
         for number in 0..1000 {
-            bench.insert(&format!("{}{number:0>80}", "x".repeat(8000)));
+            bench.insert(&format!("header.{}{number:0>80}", "x".repeat(8000)));
         }
         let left = (0..15).filter(|number| bench.holds(&token(*number)));
         assert!(left.count() >= 14);

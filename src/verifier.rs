@@ -19,7 +19,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use crate::algorithm::Algorithm;
-use crate::cache::{CacheOptions, CacheStatus, TokenCache};
+use crate::cache::{CacheOptions, CacheStatus, Proven, TokenCache};
 use crate::claims::{BetterAuthUser, Principal, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::error::VerifyError;
@@ -337,15 +337,15 @@ impl<C: DeserializeOwned> Verifier<C> {
             key: key.clone(),
         });
         if let Some(cache) = &self.0.cache {
-            let dies_at = policy.dies_at(principal.claims().expires_at);
-            cache.insert(
+            let proven = Proven {
                 token,
-                payload.len(),
-                &principal,
-                keys.generation(),
-                dies_at,
-                now,
-            );
+                header: keys.shared_header(jws.encoded_header()),
+                payload_len: payload.len(),
+                principal: &principal,
+                generation: keys.generation(),
+                dies_at: policy.dies_at(principal.claims().expires_at),
+            };
+            cache.insert(proven, now);
         }
         Ok(principal)
     }

@@ -68,7 +68,7 @@ const KNOWN_HEADERS: usize = 4;
 
 /// What an encoded header says, and the key that it selects.
 pub(crate) struct KnownHeader {
-    encoded: Box<str>,
+    pub(crate) encoded: Arc<str>,
     pub(crate) algorithm: Algorithm,
     pub(crate) token_type: Option<Box<str>>,
     pub(crate) key: Arc<VerifyingKey>,
@@ -174,6 +174,12 @@ impl KeySet {
             .iter()
             .map_while(OnceLock::get)
             .find(|header| *header.encoded == *encoded)
+    }
+
+    /// An encoded header for many to keep: the one that is remembered, if it is.
+    pub(crate) fn shared_header(&self, encoded: &str) -> Arc<str> {
+        self.known_header(encoded)
+            .map_or_else(|| encoded.into(), |known| known.encoded.clone())
     }
 
     /// Remembers the header of a proven token, if there is room.
