@@ -16,6 +16,12 @@
 //! other threads read, but for the principal's count of references and, once a second, a mark of
 //! use. A writer locks its one set.
 //!
+//! What a lookup took elsewhere, with the same hash and comparison, in nanoseconds for one token and
+//! for 10,000: papaya 30 and 92, dashmap 32 and 90, quick_cache 34 and 97, 64 locked tables 35 and
+//! 108, moka 91 and 267. Of these only quick_cache and moka have a bound, and none counts bytes and
+//! keeps a flood from regular users without an exclusive lock, or a write to a shared line, with
+//! each hit: on two threads the locked ones were slower in all than one thread alone.
+//!
 //! # Who has to leave
 //!
 //! A flood of tokens that come once must not drive out those that come again and again. A newcomer
