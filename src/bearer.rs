@@ -177,11 +177,11 @@ mod headers {
     use super::{Rejection, token};
     use crate::claims::Principal;
     #[cfg(feature = "tower")]
-    use crate::keys::{refresh::Waiting, remote::KeyWait};
+    use crate::keys::remote::KeyWait;
     use crate::problem::{PROBLEM_JSON, TraceId};
-    #[cfg(feature = "tower")]
-    use crate::verifier::Step;
     use crate::verifier::Verifier;
+    #[cfg(feature = "tower")]
+    use crate::verifier::{Step, Ticket};
 
     impl Rejection {
         /// The whole response: status, challenge or `Retry-After`, problem document. The
@@ -211,7 +211,7 @@ mod headers {
     #[cfg(feature = "tower")]
     pub(crate) enum AuthStep<C> {
         Done(Result<Principal<C>, Rejection>),
-        Wait(Waiting, KeyWait),
+        Wait(Ticket, KeyWait),
     }
 
     impl<C: DeserializeOwned> Verifier<C> {
@@ -244,11 +244,11 @@ mod headers {
         pub(crate) fn authenticate_step(
             &self,
             headers: &HeaderMap,
-            waited: Option<Waiting>,
+            ticket: Option<Ticket>,
         ) -> AuthStep<C> {
-            match bearer_token(headers).map(|token| self.step(token, waited)) {
+            match bearer_token(headers).map(|token| self.step(token, ticket)) {
                 Ok(Step::Done(result)) => AuthStep::Done(result.map_err(Rejection::Token)),
-                Ok(Step::Wait(waiting, wait)) => AuthStep::Wait(waiting, wait),
+                Ok(Step::Wait(ticket, wait)) => AuthStep::Wait(ticket, wait),
                 Err(rejection) => AuthStep::Done(Err(rejection)),
             }
         }

@@ -26,14 +26,10 @@ impl TraceId {
         valid.then_some(Self(digits))
     }
 
-    /// A new one.
     #[cfg(feature = "service")]
-    pub(crate) fn random() -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
         let mut digits = [0; 32];
-        for (pair, byte) in digits
-            .chunks_exact_mut(2)
-            .zip(fastrand::u128(1..).to_be_bytes())
-        {
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
             let digit = |number: u8| match number {
                 0..=9 => b'0' + number,
                 _ => b'a' + number - 10,

@@ -13,10 +13,12 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::de::DeserializeOwned;
-use tracing::Level;
+use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span};
 
 use crate::algorithm::Algorithm;
 use crate::cache::{CacheOptions, CacheStatus, Proven, TokenCache};
@@ -30,6 +32,7 @@ use crate::keys::key_set::KeySet;
 use crate::keys::refresh::Waiting;
 use crate::keys::remote::{KeySetStatus, KeyWait, Lookup};
 use crate::keys::{KeySource, Snapshot, Source};
+use crate::observe::{HITS_PER_TIMED_HIT, Observation, VerificationObserver};
 use crate::policy::Policy;
 
 /// Verifies tokens. Cheap to clone; clones share everything.
@@ -66,6 +69,7 @@ struct Inner<C> {
     /// Keyed anew in each process, so that a fingerprint in a log says nothing about the token.
     fingerprints: RandomState,
     cache: Option<TokenCache<C>>,
+    observer: Option<Arc<dyn VerificationObserver>>,
 }
 
 /// Sets up a [`Verifier`].
@@ -77,6 +81,7 @@ pub struct VerifierBuilder {
     clock: Arc<dyn Clock>,
     realm: Box<str>,
     cache: Option<CacheOptions>,
+    observer: Option<Arc<dyn VerificationObserver>>,
 }
 
 impl VerifierBuilder {
@@ -105,6 +110,12 @@ impl VerifierBuilder {
         self
     }
 
+    /// Is told of each verification, for metrics. Default: nobody.
+    pub fn observer(mut self, observer: impl VerificationObserver) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// The verifier. Annotate its type to choose the claims type.
     pub fn build<C: DeserializeOwned>(self) -> Verifier<C> {
         Verifier(Arc::new(Inner {
@@ -114,6 +125,7 @@ impl VerifierBuilder {
             realm: self.realm,
             fingerprints: RandomState::new(),
             cache: self.cache.map(TokenCache::new),
+            observer: self.observer,
         }))
     }
 }
@@ -128,6 +140,7 @@ impl Verifier {
             clock: Arc::new(SystemClock),
             realm: "keyward".into(),
             cache: Some(CacheOptions::default()),
+            observer: None,
         }
     }
 
@@ -162,15 +175,24 @@ impl Verifier {
     }
 }
 
-/// The name of the span around each verification.
-#[cfg(feature = "service")]
-pub(crate) const VERIFICATION_SPAN: &str = "verify_token";
-
 /// How far a verification got without waiting.
 pub(crate) enum Step<C> {
     Done(Result<Principal<C>, VerifyError>),
     /// Await the future, then take the next step with the ticket.
-    Wait(Waiting, KeyWait),
+    Wait(Ticket, KeyWait),
+}
+
+/// A verification that waits for keys.
+pub(crate) struct Ticket {
+    waiting: Waiting,
+    span: Span,
+}
+
+/// What is known of a verification on its way, besides its result.
+#[derive(Default)]
+struct Trail {
+    cached: bool,
+    began: Option<Instant>,
 }
 
 impl<C: DeserializeOwned> Verifier<C> {
@@ -182,89 +204,116 @@ impl<C: DeserializeOwned> Verifier<C> {
     /// # Errors
     /// Why the token is refused, or that there are no keys to check it with.
     pub async fn verify(&self, token: &str) -> Result<Principal<C>, VerifyError> {
-        let mut waited = None;
+        let mut ticket = None;
         loop {
-            match self.step(token, waited) {
+            match self.step(token, ticket) {
                 Step::Done(result) => return result,
-                Step::Wait(waiting, wait) => {
+                Step::Wait(next, wait) => {
                     wait.await;
-                    waited = Some(waiting);
+                    ticket = Some(next);
                 }
             }
         }
     }
 
-    /// Verifies as far as possible without waiting. `waited`: what was waited for already.
+    /// Verifies as far as possible without waiting. `ticket`: from the step before.
     ///
-    /// The verification is traced here and nowhere else.
-    pub(crate) fn step(&self, token: &str, waited: Option<Waiting>) -> Step<C> {
-        // Where nobody listens a span must cost nothing. With `tracing`'s feature `log`, which
-        // sqlx turns on, one without a subscriber would still collect its values.
-        if LevelFilter::current() < Level::INFO {
-            return self.untraced_step(token, waited);
+    /// The verification is traced and counted here and nowhere else.
+    pub(crate) fn step(&self, token: &str, ticket: Option<Ticket>) -> Step<C> {
+        let (span, waited) = match ticket {
+            Some(ticket) => (ticket.span, Some(ticket.waiting)),
+            None => (verification_span(), None),
+        };
+        let mut trail = Trail::default();
+        let step = match span.is_disabled() {
+            true => self.untraced_step(token, waited, &mut trail),
+            false => span.in_scope(|| self.untraced_step(token, waited, &mut trail)),
+        };
+        match step {
+            Ok(result) => {
+                if !span.is_disabled() {
+                    self.record(&span, &result, &trail);
+                }
+                Step::Done(result)
+            }
+            Err((waiting, wait)) => Step::Wait(Ticket { waiting, span }, wait),
         }
-        let span = tracing::info_span!(
-            "verify_token",
-            outcome = tracing::field::Empty,
-            "error.type" = tracing::field::Empty,
-            algorithm = tracing::field::Empty,
-            key_id = tracing::field::Empty,
-        );
-        let step = span.in_scope(|| {
-            let step = self.untraced_step(token, waited);
-            if let Step::Done(Err(error)) = &step {
-                tracing::debug!(
-                    code = error.code(),
-                    token_fingerprint = %self.fingerprint(token),
-                    "token refused"
-                );
-            }
-            step
-        });
-        if span.is_disabled() {
-            return step;
-        }
-        match &step {
-            Step::Done(Ok(principal)) => {
-                span.record("outcome", "accepted");
-                span.record("algorithm", principal.algorithm().name());
-                span.record("key_id", principal.key_id());
-            }
-            Step::Done(Err(error)) => {
-                span.record("outcome", "refused");
-                span.record("error.type", error.code());
-            }
-            Step::Wait(..) => {
-                span.record("outcome", "waiting_for_keys");
-            }
-        }
-        step
     }
 
-    fn untraced_step(&self, token: &str, waited: Option<Waiting>) -> Step<C> {
-        loop {
-            return match self.try_verify(token, waited) {
-                Ok(principal) => Step::Done(Ok(principal)),
-                Err(Unverified::Refused(error)) => Step::Done(Err(error)),
+    /// Writes down how a verification has ended, in terms that an attacker cannot choose.
+    fn record(&self, span: &Span, result: &Result<Principal<C>, VerifyError>, trail: &Trail) {
+        span.record("keyward.outcome", outcome(result.as_ref().err()));
+        span.record("keyward.cache", if trail.cached { "hit" } else { "miss" });
+        if let Some(age) = self.0.keys.age() {
+            span.record("keyward.key_set.age", age.as_secs_f64());
+        }
+        match result {
+            Ok(principal) => {
+                span.record("keyward.algorithm", principal.algorithm().name());
+                span.record("keyward.issuer", &*principal.claims().issuer);
+                span.record("keyward.key.id", principal.key_id());
+            }
+            Err(error) => {
+                span.record("error.type", error.code());
+            }
+        }
+    }
+
+    fn untraced_step(
+        &self,
+        token: &str,
+        waited: Option<Waiting>,
+        trail: &mut Trail,
+    ) -> Result<Result<Principal<C>, VerifyError>, (Waiting, KeyWait)> {
+        let observer = self.0.observer.as_deref();
+        if observer.is_some() && fastrand::u8(..HITS_PER_TIMED_HIT) == 0 {
+            trail.began = Some(Instant::now());
+        }
+        let result = loop {
+            break match self.try_verify(token, waited, trail) {
+                Ok(principal) => Ok(principal),
+                Err(Unverified::Refused(error)) => Err(error),
                 Err(Unverified::NeedsKeys(lookup)) => match lookup {
                     // Each time round there was a newer set.
                     Lookup::LookAgain => continue,
-                    Lookup::Wait(waiting, wait) => Step::Wait(waiting, wait),
-                    Lookup::Unknown { refreshed } => {
-                        Step::Done(Err(VerifyError::KeyUnknown { refreshed }))
-                    }
+                    Lookup::Wait(waiting, wait) => return Err((waiting, wait)),
+                    Lookup::Unknown { refreshed } => Err(VerifyError::KeyUnknown { refreshed }),
                     Lookup::Unavailable { retry_after } => {
-                        Step::Done(Err(VerifyError::KeysUnavailable { retry_after }))
+                        Err(VerifyError::KeysUnavailable { retry_after })
                     }
                 },
             };
+        };
+        if let Err(error) = &result {
+            tracing::debug!(
+                code = error.code(),
+                token_fingerprint = %self.fingerprint(token),
+                "token refused"
+            );
         }
+        if let Some(observer) = observer {
+            observer.observe(&Observation {
+                error: result.as_ref().err(),
+                cached: trail.cached,
+                duration: trail.began.map(|began| began.elapsed()),
+            });
+        }
+        Ok(result)
     }
 
-    fn try_verify(&self, token: &str, waited: Option<Waiting>) -> Result<Principal<C>, Unverified> {
+    fn try_verify(
+        &self,
+        token: &str,
+        waited: Option<Waiting>,
+        trail: &mut Trail,
+    ) -> Result<Principal<C>, Unverified> {
         let snapshot = self.0.keys.snapshot();
         if let Some(verdict) = self.cached(token, &snapshot) {
+            trail.cached = true;
             return Ok(verdict?);
+        }
+        if self.0.observer.is_some() && trail.began.is_none() {
+            trail.began = Some(Instant::now());
         }
         let policy = &self.0.policy;
         let jws = CompactJws::split(token, policy.token_len_limit())?;
@@ -427,6 +476,33 @@ impl<C> Verifier<C> {
     /// The `realm` of its challenges.
     pub fn realm(&self) -> &str {
         &self.0.realm
+    }
+}
+
+/// The span around a verification. Where nobody listens it must cost nothing: with `tracing`'s
+/// feature `log`, which sqlx turns on, one without a subscriber would still collect its values.
+fn verification_span() -> Span {
+    if LevelFilter::current() < Level::INFO {
+        return Span::none();
+    }
+    tracing::info_span!(
+        "verify_token",
+        keyward.outcome = Empty,
+        error.type = Empty,
+        keyward.algorithm = Empty,
+        keyward.issuer = Empty,
+        keyward.key.id = Empty,
+        keyward.cache = Empty,
+        keyward.key_set.age = Empty,
+    )
+}
+
+/// How a verification has ended, in one of three words.
+pub(crate) fn outcome(error: Option<&VerifyError>) -> &'static str {
+    match error {
+        None => "accepted",
+        Some(VerifyError::KeysUnavailable { .. }) => "unavailable",
+        Some(_) => "refused",
     }
 }
 

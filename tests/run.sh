@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all of Keyward's checks. Installs what they need first and says what it installs:
-#   - PostgreSQL's server binaries, from Debian's packages, if there are none;
+#   - PostgreSQL's server binaries and Prometheus, from Debian's packages, if there are none;
+#   - rotel, an OTLP receiver, from PyPI, into target/telemetry-venv;
 #   - the npm packages of tests/better-auth, a real Better Auth server, into its node_modules.
 # Servers are started by the tests themselves, on loopback, and stopped by them.
 set -euo pipefail
@@ -14,18 +15,45 @@ need() {
 need cargo "see https://rustup.rs"
 need node "Node.js 20 or newer is needed"
 need npm "it comes with Node.js"
+need python3 "Python 3.10 to 3.13 is needed, for the telemetry tests' OTLP receiver"
+
+apt_install() {
+    local as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
 
 have_postgres() {
     command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 if ! have_postgres; then
     step "installing PostgreSQL (apt-get install postgresql)"
-    as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-    "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql
+    apt_install postgresql
     have_postgres || { echo "tests/run.sh: PostgreSQL is still not there" >&2; exit 1; }
 fi
+
+if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
+    step "installing Prometheus (apt-get install prometheus)"
+    apt_install prometheus
+fi
+
+telemetry=target/telemetry-venv
+if ! python3 -c 'import ensurepip' 2>/dev/null; then
+    step "installing Python's venv (apt-get install python3-venv)"
+    apt_install python3-venv
+fi
+step "installing an OTLP receiver (pip install rotel, into $telemetry)"
+python3 -m venv "$telemetry"
+"$telemetry/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --require-hashes -r tests/telemetry-requirements.txt
+rotel=$("$telemetry/bin/python" -c 'import os, sysconfig; print(os.path.join(sysconfig.get_path("purelib"), "rotel", "rotel-agent"))')
+if [[ $(ldd "$rotel") == *libpython*"not found"* ]]; then
+    libpython=$("$telemetry/bin/python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')
+    step "installing Python's library (apt-get install $libpython)"
+    apt_install "$libpython"
+fi
+"$rotel" version >/dev/null || { echo "tests/run.sh: rotel does not run" >&2; exit 1; }
 
 step "installing Better Auth (npm ci in tests/better-auth)"
 npm ci --prefix tests/better-auth --no-audit --no-fund --loglevel=error

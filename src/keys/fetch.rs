@@ -1,5 +1,6 @@
 //! The seam through which key-set documents come in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -63,6 +64,19 @@ pub enum FetchError {
     /// A body over the size limit.
     #[error("the key set is larger than {0} bytes")]
     TooLarge(usize),
+}
+
+impl FetchError {
+    /// A stable code for traces: a word, or the status of an answer that was not 200.
+    pub fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Connect => "connect".into(),
+            Self::Transport => "transport".into(),
+            Self::Timeout => "timeout".into(),
+            Self::Redirect(status) | Self::Status { status, .. } => status.to_string().into(),
+            Self::TooLarge(_) => "too_large".into(),
+        }
+    }
 }
 
 /// A boxed future, since a fetcher is used as a trait object.

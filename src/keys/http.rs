@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::fetch::{FetchError, FetchFuture, FetchKeySet, Fetched};
 use super::key_set::KeySet;
@@ -48,7 +50,10 @@ pub struct HttpFetcher {
     urls: Vec<Url>,
     /// The position of the URL that answered last.
     found: AtomicUsize,
+    add_headers: Option<Box<AddHeaders>>,
 }
+
+type AddHeaders = dyn Fn(&mut HeaderMap) + Send + Sync;
 
 impl HttpFetcher {
     /// Fetches from `url` alone.
@@ -81,10 +86,44 @@ impl HttpFetcher {
             client,
             urls,
             found: AtomicUsize::new(0),
+            add_headers: None,
         })
     }
 
+    /// Lets `add` put headers into each request, within the span of that request: `traceparent`,
+    /// for example.
+    #[must_use]
+    pub fn with_headers(mut self, add: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
+        self.add_headers = Some(Box::new(add));
+        self
+    }
+
+    /// One request, in a span of its own as OpenTelemetry's conventions for HTTP clients have it
+    /// (version 1.23 and later).
     async fn get(&self, url: &Url, if_none_match: Option<&str>) -> Result<Fetched, FetchError> {
+        let span = tracing::info_span!(
+            "GET",
+            otel.kind = "client",
+            http.request.method = "GET",
+            url.full = url.as_str(),
+            server.address = url.host_str(),
+            server.port = url.port_or_known_default().map(i64::from),
+            http.response.status_code = Empty,
+            error.type = Empty,
+        );
+        let result = self.exchange(url, if_none_match).instrument(span.clone());
+        let result = result.await;
+        if let Err(error) = &result {
+            span.record("error.type", &*error.code());
+        }
+        result
+    }
+
+    async fn exchange(
+        &self,
+        url: &Url,
+        if_none_match: Option<&str>,
+    ) -> Result<Fetched, FetchError> {
         let mut request = self
             .client
             .get(url.clone())
@@ -92,7 +131,14 @@ impl HttpFetcher {
         if let Some(etag) = if_none_match {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
+        if let Some(add) = &self.add_headers {
+            let mut headers = HeaderMap::new();
+            add(&mut headers);
+            request = request.headers(headers);
+        }
         let response = request.send().await.map_err(transport_error)?;
+        let status = i64::from(response.status().as_u16());
+        Span::current().record("http.response.status_code", status);
         let max_age = max_age(response.headers());
         match response.status() {
             StatusCode::OK => {

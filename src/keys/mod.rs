@@ -10,6 +10,7 @@ pub(crate) mod refresh;
 pub(crate) mod remote;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use key_set::KeySet;
 use refresh::Waiting;
@@ -31,6 +32,14 @@ impl KeySource {
         match &self.0 {
             Source::Fixed(keys) => Snapshot(Held::Fixed(keys)),
             Source::Remote(remote) => Snapshot(Held::Remote(remote.look())),
+        }
+    }
+
+    /// Time since the keys were last given by the auth server; `None` for fixed ones.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        match &self.0 {
+            Source::Fixed(_) => None,
+            Source::Remote(remote) => remote.age(),
         }
     }
 

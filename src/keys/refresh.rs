@@ -132,6 +132,16 @@ pub(crate) struct Refresh {
     unknown_allowed_at: Instant,
     bad_signature_allowed_at: Instant,
     absent: HashMap<u64, Instant>,
+    counts: Counts,
+}
+
+/// What has happened since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    /// Requests with a `kid` that was not there at first.
+    pub(crate) unknown_keys: u64,
 }
 
 impl Refresh {
@@ -149,7 +159,13 @@ impl Refresh {
             unknown_allowed_at: now,
             bad_signature_allowed_at: now,
             absent: HashMap::new(),
+            counts: Counts::default(),
         }
+    }
+
+    /// What has happened since the start.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The attempt to make now, if one was asked for or is due.
@@ -212,6 +228,7 @@ impl Refresh {
         if self.last_succeeded > seen {
             return Answer::LookAgain;
         }
+        self.counts.unknown_keys += u64::from(waited.is_none());
         if let Some(waiting) = waited {
             // It failed, or is still running: the question is not settled.
             if self.last_succeeded < waiting.attempt {
@@ -263,6 +280,7 @@ impl Refresh {
     /// The attempt brought a good set. `random` is in `0.0..1.0`.
     pub(crate) fn succeeded(&mut self, now: Instant, max_age: Option<Duration>, random: f64) {
         self.in_flight = false;
+        self.counts.succeeded += 1;
         self.last_succeeded = self.attempts;
         self.last_failed = false;
         self.failures = 0;
@@ -275,6 +293,7 @@ impl Refresh {
     /// The attempt brought nothing usable. `random` is in `0.0..1.0`.
     pub(crate) fn failed(&mut self, now: Instant, retry_after: Option<Duration>, random: f64) {
         self.in_flight = false;
+        self.counts.failed += 1;
         self.last_failed = true;
         let doubled = FIRST_BACKOFF
             .saturating_mul(1 << self.failures.min(6))

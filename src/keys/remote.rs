@@ -4,6 +4,7 @@
 //! shared with all others. One task makes the attempts, one after another. It starts with the
 //! first runtime it meets, holds the set only weakly, and is started again if that runtime ends.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -15,6 +16,8 @@ use std::time::Duration;
 use arc_swap::{ArcSwapOption, Guard};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::fetch::{FetchError, FetchKeySet, Fetched};
 use super::key_set::{KeySet, KeySetError};
@@ -36,6 +39,16 @@ pub enum RefreshError {
     Document(#[from] KeySetError),
 }
 
+impl RefreshError {
+    /// A stable code for traces: a word, or the status of an answer that was not 200.
+    pub fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Fetch(error) => error.code(),
+            Self::Document(_) => "key_set_unusable".into(),
+        }
+    }
+}
+
 /// How a remote key set is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +63,12 @@ pub struct KeySetStatus {
     pub consecutive_failures: u32,
     /// Why the last attempt failed, if it did.
     pub last_error: Option<RefreshError>,
+    /// Attempts that brought a good answer, since the start.
+    pub succeeded: u64,
+    /// Attempts that did not, since the start.
+    pub failed: u64,
+    /// Tokens whose `kid` was not in the set at first, since the start.
+    pub unknown_keys: u64,
 }
 
 /// A key set behind a URL, or whatever else a [`FetchKeySet`] fetches. Cheap to clone and meant
@@ -69,6 +88,8 @@ struct Shared {
     ended: watch::Sender<u64>,
     keeper_runs: AtomicBool,
     kid_hasher: RandomState,
+    /// The verification that asked for the next attempt first, which is traced below it.
+    asked_by: Mutex<Option<Span>>,
 }
 
 struct Loaded {
@@ -133,6 +154,7 @@ impl RemoteKeySet {
             ended: watch::Sender::new(0),
             keeper_runs: AtomicBool::new(false),
             kid_hasher: RandomState::new(),
+            asked_by: Mutex::new(None),
         }));
         set.ensure_keeper();
         set
@@ -143,13 +165,23 @@ impl RemoteKeySet {
         self.ensure_keeper();
         let loaded = self.0.loaded.load();
         let loaded = loaded.as_deref();
+        let counts = self.0.refresh().counts();
         KeySetStatus {
             usable: loaded.is_some_and(|loaded| self.fresh_enough(loaded)),
             age: loaded.map(|loaded| loaded.answered_at.elapsed()),
             keys: loaded.map_or(0, |loaded| loaded.keys.len()),
             consecutive_failures: self.0.refresh().failures(),
             last_error: lock(&self.0.last_error).clone(),
+            succeeded: counts.succeeded,
+            failed: counts.failed,
+            unknown_keys: counts.unknown_keys,
         }
+    }
+
+    /// Time since the last good answer.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let loaded = self.0.loaded.load();
+        Some(loaded.as_deref()?.answered_at.elapsed())
     }
 
     /// The keys at this moment, unless there are none or they are too old to be trusted.
@@ -192,7 +224,7 @@ impl RemoteKeySet {
     /// For a request whose token names a key of the set and is not that key's.
     pub(crate) fn bad_signature(&self) {
         if self.0.refresh().bad_signature(Instant::now()) {
-            self.0.wake.notify_one();
+            self.0.ask();
         }
     }
 
@@ -209,7 +241,7 @@ impl RemoteKeySet {
             Answer::Unavailable { retry_after } => Lookup::Unavailable { retry_after },
             Answer::Wait(waiting) => {
                 let mut ended = self.0.ended.subscribe();
-                self.0.wake.notify_one();
+                self.0.ask();
                 let limit = self.0.options.fetch_timeout + WAIT_MARGIN;
                 let wait = async move {
                     // Neither a time-out nor a closed channel needs handling: the request looks
@@ -251,7 +283,28 @@ impl Shared {
         lock(&self.refresh)
     }
 
+    /// Wakes the task that makes the attempts.
+    fn ask(&self) {
+        let span = Span::current();
+        if !span.is_disabled() {
+            lock(&self.asked_by).get_or_insert(span);
+        }
+        self.wake.notify_one();
+    }
+
     async fn make_attempt(&self, number: u64) {
+        let parent = lock(&self.asked_by).take();
+        let span = tracing::info_span!(
+            parent: parent.as_ref().and_then(Span::id),
+            "refresh_key_set",
+            keyward.result = Empty,
+            keyward.key_set.keys = Empty,
+            error.type = Empty,
+        );
+        self.attempt(number).instrument(span).await;
+    }
+
+    async fn attempt(&self, number: u64) {
         let held = self.loaded.load_full();
         let etag = held.as_ref().and_then(|held| held.etag.clone());
         let fetched = match timeout(self.options.fetch_timeout, self.fetcher.fetch(etag)).await {
@@ -261,6 +314,9 @@ impl Shared {
         let now = Instant::now();
         match self.read(number, fetched, held.as_deref(), now) {
             Ok((loaded, max_age)) => {
+                let span = Span::current();
+                span.record("keyward.result", "succeeded");
+                span.record("keyward.key_set.keys", loaded.keys.len() as i64);
                 self.loaded.store(Some(Arc::new(loaded)));
                 *lock(&self.last_error) = None;
                 self.refresh().succeeded(now, max_age, fastrand::f64());
@@ -270,6 +326,9 @@ impl Shared {
                     RefreshError::Fetch(FetchError::Status { retry_after, .. }) => *retry_after,
                     _ => None,
                 };
+                let span = Span::current();
+                span.record("keyward.result", "failed");
+                span.record("error.type", &*error.code());
                 tracing::warn!(
                     error = %error,
                     keys_held = held.is_some(),

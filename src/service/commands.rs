@@ -11,15 +11,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::api::{self, ApiState};
-use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig};
+use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig, TelemetryArgs};
 use super::dev_issuer::DevIssuer;
 use super::error_chain::chain;
 use super::http::{HttpOptions, PoemService, install_panic_hook, stack};
 use super::server::{ServerLimits, serve, shutdown_signal};
 use super::store::{StoreError, TaskStore};
-use super::telemetry;
+use super::telemetry::{DatabaseMetrics, Telemetry, metrics_app, observe_pool};
 use super::variable::ConfigError;
-use crate::{BetterAuthUrl, Policy, RefreshOptions, RemoteKeySet, Verifier};
+use crate::{BetterAuthUrl, CacheOptions, Policy, Verifier};
 
 const DATABASE: &str = "sqlite://keyward.db";
 /// Not the one of `serve`: what is tried out is not what is kept.
@@ -65,6 +65,8 @@ struct DevArgs {
     listen: ListenArgs,
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
 }
 
 #[derive(Args, Debug)]
@@ -168,23 +170,25 @@ impl Cli {
 async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
     let config = ServeConfig::from_args(args)?;
     let address = args.listen.parse()?;
-    telemetry::init(&args.log)?;
+    let telemetry = Telemetry::init(&args.log, &args.telemetry)?;
     install_panic_hook();
     let mut shutdown = Box::pin(shutdown_signal()?);
     let Some(store) = open_unless(&mut shutdown, &args.database).await? else {
         return Ok(());
     };
+    let metrics = bind_metrics(&args.telemetry).await?;
     let listener = bind(address).await?;
     say(&format!("listening on http://{}\n", listener.local_addr()?));
     let cors_origins = config.cors_origins.clone();
-    serve_api(
+    let api = ApiServer {
         listener,
-        config.into_verifier(),
+        metrics,
+        verifier: config.into_verifier(&telemetry),
         store,
         cors_origins,
-        shutdown,
-    )
-    .await;
+        telemetry,
+    };
+    api.serve(shutdown).await;
     Ok(())
 }
 
@@ -195,7 +199,7 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
             return Err(CommandError::NotLoopback(address));
         }
     }
-    telemetry::init(&args.log)?;
+    let telemetry = Telemetry::init(&args.log, &args.telemetry)?;
     install_panic_hook();
     let database = DatabaseArgs {
         database_url: Some(args.database_url.clone()),
@@ -207,31 +211,30 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
     let issuer = DevIssuer::bind(args.issuer_addr)
         .await
         .map_err(|error| CommandError::Listen(args.issuer_addr, error))?;
+    let metrics = bind_metrics(&args.telemetry).await?;
     let listener = bind(address).await?;
     say(&dev_greeting(listener.local_addr()?, issuer.url()));
 
     let policy = Policy::new([issuer.url()], [issuer.url()])?;
     let fetcher = BetterAuthUrl::parse(issuer.url())?.fetcher(false)?;
-    let verifier = Verifier::builder(
-        policy,
-        RemoteKeySet::new(fetcher, RefreshOptions::default()),
-    )
-    .build();
+    let api = ApiServer {
+        listener,
+        metrics,
+        verifier: telemetry.verifier(policy, fetcher, CacheOptions::default()),
+        store,
+        cors_origins: DEV_ORIGINS.map(str::to_owned).to_vec(),
+        telemetry,
+    };
 
     let (stop, stopped) = watch::channel(());
     let (issuer_listener, issuer_app) = issuer.into_parts();
-    let until_stopped = |mut stopped: watch::Receiver<()>| async move {
-        // The sender's drop is the signal.
-        let _ = stopped.changed().await;
-    };
     let issuer_server = serve(
         issuer_listener,
         PoemService::new(issuer_app),
         ServerLimits::default(),
         until_stopped(stopped.clone()),
     );
-    let origins = DEV_ORIGINS.map(str::to_owned).to_vec();
-    let api_server = serve_api(listener, verifier, store, origins, until_stopped(stopped));
+    let api_server = api.serve(until_stopped(stopped));
     let signal = async move {
         shutdown.await;
         drop(stop);
@@ -257,7 +260,7 @@ Get a token and call the API with it:
 }
 
 async fn run_migrate(args: &MigrateArgs) -> Result<(), CommandError> {
-    telemetry::init(&args.log)?;
+    Telemetry::log_only(&args.log)?;
     let store = open(&args.database).await?;
     store.close().await;
     say("the database has all migrations\n");
@@ -331,34 +334,74 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
         .map_err(|error| CommandError::Listen(address, error))
 }
 
-async fn serve_api(
+/// Where `/metrics` is to be, if anywhere; it is said where.
+async fn bind_metrics(args: &TelemetryArgs) -> Result<Option<TcpListener>, CommandError> {
+    let Some(address) = args.parse_metrics_addr()? else {
+        return Ok(None);
+    };
+    let listener = bind(address).await?;
+    say(&format!(
+        "metrics at http://{}/metrics\n",
+        listener.local_addr()?
+    ));
+    Ok(Some(listener))
+}
+
+/// All that serves the API.
+struct ApiServer {
     listener: TcpListener,
+    metrics: Option<TcpListener>,
     verifier: Verifier,
     store: TaskStore,
     cors_origins: Vec<String>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let options = HttpOptions {
-        cors_origins,
-        ..HttpOptions::default()
-    };
-    let app = api::app(ApiState {
-        verifier,
-        store: store.clone(),
-    });
-    let report = serve(
-        listener,
-        stack(app, &options),
-        ServerLimits::default(),
-        shutdown,
-    )
-    .await;
-    tracing::info!(
-        finished = report.finished,
-        aborted = report.aborted,
-        "stopped"
-    );
-    store.close().await;
+    telemetry: Telemetry,
+}
+
+impl ApiServer {
+    /// Serves until `shutdown` completes; then what is under way ends, and what is still held of
+    /// traces and metrics is handed over.
+    async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let mut store = self.store;
+        if self.telemetry.measures() {
+            let meter = Telemetry::meter();
+            observe_pool(&meter, &store);
+            store = store.measured(DatabaseMetrics::new(&meter));
+        }
+        let options = HttpOptions {
+            cors_origins: self.cors_origins,
+            telemetry: self.telemetry.of_requests(),
+            ..HttpOptions::default()
+        };
+        let app = api::app(ApiState {
+            verifier: self.verifier,
+            store: store.clone(),
+        });
+        let limits = ServerLimits::default();
+        let (stop, stopped) = watch::channel(());
+        let api = async {
+            let report = serve(self.listener, stack(app, &options), limits, shutdown).await;
+            tracing::info!(
+                finished = report.finished,
+                aborted = report.aborted,
+                "stopped"
+            );
+            drop(stop);
+        };
+        let metrics = async {
+            if let Some((listener, registry)) = self.metrics.zip(self.telemetry.registry()) {
+                let app = PoemService::new(metrics_app(registry));
+                serve(listener, app, limits, until_stopped(stopped)).await;
+            }
+        };
+        tokio::join!(api, metrics);
+        store.close().await;
+        self.telemetry.shutdown().await;
+    }
+}
+
+/// Completes when the sender is dropped.
+async fn until_stopped(mut stopped: watch::Receiver<()>) {
+    let _ = stopped.changed().await;
 }
 
 /// Prints to standard output. A reader that has gone away is no reason to stop.

@@ -13,10 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::variable::{ConfigError, Variable};
 use crate::service::store::DatabaseUrl;
-use crate::{
-    Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, RefreshOptions, RemoteKeySet,
-    Verifier,
-};
+use crate::service::telemetry::{SubjectHasher, Telemetry};
+use crate::{Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, Verifier};
 
 /// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
 const MAX_LEEWAY_SECONDS: u64 = 300;
@@ -26,6 +24,9 @@ const MAX_CACHE_ENTRIES: usize = 10_000_000;
 
 /// Room for usual tokens, of 1.3 KiB with all that is kept of them, and for some that are longer.
 const CACHE_BYTES_PER_ENTRY: usize = 2048;
+
+/// A shorter key could be guessed, and the pseudonyms with it.
+const MIN_SUBJECT_KEY_LEN: usize = 16;
 
 const QUIET_ABOUT_PARAMETERS: &str = "sqlx_postgres::options=error";
 
@@ -70,6 +71,74 @@ pub struct ServeArgs {
     /// Logging.
     #[command(flatten)]
     pub log: LogArgs,
+    /// Traces and metrics.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+/// Traces and metrics, beside OpenTelemetry's own variables.
+#[derive(Args, Clone, Default)]
+pub struct TelemetryArgs {
+    /// Address and port of /metrics, for Prometheus [default: none].
+    #[arg(long, env = "METRICS_ADDR", value_name = "ADDR")]
+    pub metrics_addr: Option<String>,
+    /// A secret of 16 characters or more: traces name users by a hash keyed with it
+    /// [default: none, and traces name nobody].
+    #[arg(
+        long,
+        env = "TRACE_SUBJECT_KEY",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub trace_subject_key: Option<String>,
+}
+
+impl fmt::Debug for TelemetryArgs {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelemetryArgs")
+            .field("metrics_addr", &self.metrics_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TelemetryArgs {
+    /// Where to serve `/metrics`, if anywhere.
+    ///
+    /// # Errors
+    /// When it is not an IP address and a port.
+    pub fn parse_metrics_addr(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        let variable = Variable::new("METRICS_ADDR", "127.0.0.1:9464", &self.metrics_addr);
+        variable
+            .optional()
+            .map(|variable| parse_address(variable, variable.value))
+            .transpose()
+    }
+
+    /// Makes pseudonyms for traces, if there is a key.
+    ///
+    /// # Errors
+    /// When it is too short to be a secret.
+    pub fn parse_subject_key(&self) -> Result<Option<SubjectHasher>, ConfigError> {
+        let variable = Variable::new(
+            "TRACE_SUBJECT_KEY",
+            "the output of `openssl rand -hex 16`",
+            &self.trace_subject_key,
+        );
+        match variable.optional() {
+            None => Ok(None),
+            Some(secret) if secret.value.len() < MIN_SUBJECT_KEY_LEN => {
+                Err(variable.error(format!("is shorter than {MIN_SUBJECT_KEY_LEN} characters")))
+            }
+            Some(secret) => Ok(Some(SubjectHasher::new(secret.value.as_bytes()))),
+        }
+    }
+}
+
+fn parse_address(variable: Variable<'_>, address: &str) -> Result<SocketAddr, ConfigError> {
+    address
+        .parse()
+        .map_err(|_| variable.error("is not an IP address and a port".to_owned()))
 }
 
 /// Which database.
@@ -242,13 +311,8 @@ impl ServeConfig {
     }
 
     /// The verifier. Inside a Tokio runtime, it begins to fetch keys at once.
-    pub fn into_verifier(self) -> Verifier {
-        Verifier::builder(
-            self.policy,
-            RemoteKeySet::new(self.fetcher, RefreshOptions::default()),
-        )
-        .cache(self.cache)
-        .build()
+    pub fn into_verifier(self, telemetry: &Telemetry) -> Verifier {
+        telemetry.verifier(self.policy, self.fetcher, self.cache)
     }
 }
 
@@ -280,9 +344,7 @@ impl ListenArgs {
         let address = variable
             .optional()
             .map_or(variable.example, |variable| variable.value);
-        address
-            .parse()
-            .map_err(|_| variable.error("is not an IP address and a port".to_owned()))
+        parse_address(variable, address)
     }
 }
 

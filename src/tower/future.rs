@@ -13,9 +13,9 @@ use super::body::ResponseBody;
 use super::grpc;
 use crate::bearer::{AuthStep, Rejection};
 use crate::gate::Gate;
-use crate::keys::refresh::Waiting;
 use crate::keys::remote::KeyWait;
 use crate::problem::TraceId;
+use crate::verifier::Ticket;
 
 pin_project! {
     /// Ends with the inner service's response or with a refusal.
@@ -45,7 +45,7 @@ pub(super) struct Pending<S, B, C> {
     pub(super) inner: S,
     pub(super) gate: Gate<C>,
     pub(super) request: Request<B>,
-    pub(super) waiting: Waiting,
+    pub(super) ticket: Ticket,
 }
 
 impl<S, B, C> ResponseFuture<S, B, C>
@@ -120,13 +120,14 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     let request = &mut pending.request;
+    let ticket = Some(pending.ticket);
     match pending
         .gate
         .verifier
-        .authenticate_step(request.headers(), Some(pending.waiting))
+        .authenticate_step(request.headers(), ticket)
     {
-        AuthStep::Wait(waiting, wait) => State::Waiting {
-            pending: Some(Pending { waiting, ..pending }),
+        AuthStep::Wait(ticket, wait) => State::Waiting {
+            pending: Some(Pending { ticket, ..pending }),
             wait,
         },
         AuthStep::Done(result) => match pending.gate.admit(result, request.extensions_mut()) {

@@ -51,7 +51,7 @@ where
                     ))
                 }
             },
-            AuthStep::Wait(waiting, wait) => {
+            AuthStep::Wait(ticket, wait) => {
                 // The service that was polled ready is the one to call; its clone takes its place.
                 let clone = self.inner.clone();
                 let inner = std::mem::replace(&mut self.inner, clone);
@@ -60,7 +60,7 @@ where
                         inner,
                         gate: self.gate.clone(),
                         request,
-                        waiting,
+                        ticket,
                     },
                     wait,
                 )

@@ -7,6 +7,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use crate::claims::Principal;
 use crate::poem::{BearerAuth, reject};
 use crate::service::store::Owner;
+use crate::service::telemetry::subject;
 use crate::verifier::Verifier;
 
 /// A user with a good token. An OAuth client that acts for itself has no account to own anything
@@ -46,6 +47,7 @@ impl<'a> ApiExtractor<'a> for User {
             let realm = request.data::<Verifier>().map_or("", Verifier::realm);
             return Err(reject(request, realm, lack.into()));
         }
+        subject::record(principal.subject());
         Ok(Self(principal))
     }
 }

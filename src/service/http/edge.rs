@@ -16,17 +16,19 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, Full};
+use opentelemetry::context::FutureExt;
 use poem::Endpoint;
 use tokio::time::error::Elapsed;
 use tower::Service;
-use tracing::Instrument;
 
 use super::limited_body::{LimitedBody, TooLarge};
+use super::line_limit::{LineLimit, Taken};
 use super::panics::caught;
 use super::poem_service::poem_request;
 use super::time_limit::within;
-use super::{REQUEST_ID, ResponseBody, TRACEPARENT};
+use super::{HttpOptions, REQUEST_ID, ResponseBody};
 use crate::problem::ProblemCode;
+use crate::service::telemetry::RequestTelemetry;
 use crate::{PROBLEM_JSON, Problem, Rejection, TraceId};
 
 /// How many headers a response gets on its way out.
@@ -39,14 +41,20 @@ struct Inner<E> {
     app: E,
     request_timeout: Duration,
     max_body_len: usize,
+    telemetry: RequestTelemetry,
+    refusals: LineLimit,
+    failures: LineLimit,
 }
 
 impl<E: Endpoint> Edge<E> {
-    pub(super) fn new(app: E, request_timeout: Duration, max_body_len: usize) -> Self {
+    pub(super) fn new(app: E, options: &HttpOptions) -> Self {
         Self(Arc::new(Inner {
             app,
-            request_timeout,
-            max_body_len,
+            request_timeout: options.request_timeout,
+            max_body_len: options.max_body_len,
+            telemetry: options.telemetry.clone(),
+            refusals: LineLimit::default(),
+            failures: LineLimit::default(),
         }))
     }
 }
@@ -73,10 +81,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let began = Instant::now();
-        let trace_id = trace_id(request.headers());
+        let span = self.0.telemetry.begin(request.method(), request.headers());
+        let context = span.context.clone();
+        let trace_id = span.trace_id();
         request.extensions_mut().insert(trace_id);
-        // Neither path nor query: they may hold what is nobody's business.
-        let span = tracing::info_span!("http_request", %trace_id, method = %request.method());
         let edge = self.0.clone();
         let accepted = edge.accept(request);
         // The app's future is built in its place and only referred to: each function more that takes
@@ -94,10 +102,12 @@ where
                 Ok(response) => as_problem(response.into(), &trace_id),
                 Err(status) => error_response(status, HeaderMap::new(), &trace_id),
             };
-            log(&response, began);
+            let (code, took) = (problem_code(&response), began.elapsed());
+            edge.log(&response, code, took);
+            span.end(&response, code, took);
             Ok(finished(response, &trace_id))
         };
-        Box::pin(finish.instrument(span))
+        Box::pin(finish.with_context(context))
     }
 }
 
@@ -139,31 +149,6 @@ fn status_or_answer(
         // that failed to answer in time.
         Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     }
-}
-
-/// The trace of the caller (W3C Trace Context §3.2), or a new one.
-fn trace_id(headers: &HeaderMap) -> TraceId {
-    let mut values = headers.get_all(TRACEPARENT).iter();
-    let callers = match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(traceparent_trace_id),
-        _ => None,
-    };
-    callers.unwrap_or_else(TraceId::random)
-}
-
-/// `version "-" trace-id "-" parent-id "-" flags`. Later versions may append more.
-fn traceparent_trace_id(value: &str) -> Option<TraceId> {
-    let mut parts = value.split('-');
-    let (version, trace, parent, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str, len| {
-        text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let known = version == "00" && parts.next().is_none();
-    let later = hex(version, 2) && version != "00" && version != "ff";
-    let valid =
-        (known || later) && hex(parent, 16) && parent.bytes().any(|b| b != b'0') && hex(flags, 2);
-    TraceId::from_hex(trace).filter(|_| valid)
 }
 
 /// An error that is not a problem document yet becomes one.
@@ -232,74 +217,60 @@ fn finished(mut response: Response<ResponseBody>, trace_id: &TraceId) -> Respons
     response
 }
 
-/// One line a request: at `debug` for what went well, so that a busy service's log stays small.
-fn log(response: &Response<ResponseBody>, began: Instant) {
-    let status = response.status().as_u16();
-    let milliseconds = || began.elapsed().as_secs_f64() * 1000.0;
-    let code = || {
-        let extensions = response.extensions();
-        match extensions.get::<Rejection>() {
-            Some(rejection) => Some(rejection.code()),
-            None => extensions.get::<ProblemCode>().map(|code| code.0),
-        }
-    };
-    match status {
-        500.. => {
-            tracing::error!(
-                status,
-                code = code(),
-                milliseconds = milliseconds(),
-                "request failed"
-            );
-        }
-        400..=499 => {
-            tracing::info!(
-                status,
-                code = code(),
-                milliseconds = milliseconds(),
-                "request refused"
-            );
-        }
-        _ => tracing::debug!(status, milliseconds = milliseconds(), "request answered"),
+/// The stable code of a problem.
+fn problem_code(response: &Response<ResponseBody>) -> Option<&'static str> {
+    let extensions = response.extensions();
+    match extensions.get::<Rejection>() {
+        Some(rejection) => Some(rejection.code()),
+        None => extensions.get::<ProblemCode>().map(|code| code.0),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_callers_trace_is_continued_only_if_its_header_is_valid() {
-        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let id = |value: &str| traceparent_trace_id(value).map(|id| id.to_string());
-        for valid in [
-            format!("00-{trace}-00f067aa0ba902b7-01"),
-            format!("00-{trace}-00f067aa0ba902b7-00"),
-            format!("01-{trace}-00f067aa0ba902b7-01-more"),
-        ] {
-            assert_eq!(id(&valid).as_deref(), Some(trace), "{valid}");
+impl<E> Inner<E> {
+    /// One line a request: at `debug` for what went well, so that a busy service's log stays small,
+    /// and no more than a few a second for the rest, so that nobody can fill a disk with refusals.
+    fn log(
+        &self,
+        response: &Response<ResponseBody>,
+        code: Option<&'static str>,
+        duration: Duration,
+    ) {
+        let status = response.status().as_u16();
+        let milliseconds = || duration.as_secs_f64() * 1000.0;
+        if status < 400 {
+            tracing::debug!(status, milliseconds = milliseconds(), "request answered");
+            return;
         }
-        for invalid in [
-            String::new(),
-            trace.to_owned(),
-            format!("00-{trace}-00f067aa0ba902b7"),
-            format!("00-{trace}-00f067aa0ba902b7-01-more"),
-            format!("ff-{trace}-00f067aa0ba902b7-01"),
-            format!("00-{trace}-0000000000000000-01"),
-            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
-            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
-        ] {
-            assert_eq!(id(&invalid), None, "{invalid}");
-        }
-        let mut headers = HeaderMap::new();
-        let first = trace_id(&headers);
-        assert_ne!(first, trace_id(&headers));
-        for _ in 0..2 {
-            headers.append(
-                TRACEPARENT,
-                format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap(),
+        let failed = status >= 500;
+        let limit = if failed {
+            &self.failures
+        } else {
+            &self.refusals
+        };
+        let suppressed = match limit.take() {
+            Taken::Suppressed => return,
+            Taken::Allowed { suppressed } => suppressed,
+        };
+        if suppressed > 0 {
+            tracing::warn!(
+                suppressed,
+                failed,
+                "more requests like the following were not logged"
             );
         }
-        assert_ne!(trace_id(&headers).as_str(), trace, "two headers are none");
+        match failed {
+            true => tracing::error!(
+                status,
+                code,
+                milliseconds = milliseconds(),
+                "request failed"
+            ),
+            false => tracing::info!(
+                status,
+                code,
+                milliseconds = milliseconds(),
+                "request refused"
+            ),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What stands between the accept loop and the Poem app, outermost first:
 //!
 //! 1. CORS, so that refusals can be read by browsers too. Without an allowed origin there is none.
-//! 2. `edge`: trace id, log line, security headers; every error a problem document.
+//! 2. `edge`: trace, log line, security headers; every error a problem document.
 //! 3. `limited_body`: a body that is too large breaks off.
 //! 4. `time_limit`: what is not answered in time is a 503.
 //! 5. `panics`: a panic becomes a 500.
@@ -11,6 +11,7 @@
 
 mod edge;
 mod limited_body;
+mod line_limit;
 mod panics;
 mod poem_service;
 mod time_limit;
@@ -37,6 +38,7 @@ use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
 
 use super::api::MAX_BODY_BYTES;
+use super::telemetry::RequestTelemetry;
 use edge::Edge;
 
 /// The body of every response: the one that Poem made.
@@ -44,7 +46,6 @@ pub type ResponseBody = BoxBody<Bytes, io::Error>;
 
 /// The trace's id, for callers and proxies.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Bounds and permissions. `Default` gives the values named here, and no origin.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct HttpOptions {
     pub request_timeout: Duration,
     /// Of a request, in bytes, declared or not: 64 KiB.
     pub max_body_len: usize,
+    /// Who hears of requests: nobody.
+    pub telemetry: RequestTelemetry,
 }
 
 impl Default for HttpOptions {
@@ -64,6 +67,7 @@ impl Default for HttpOptions {
             cors_origins: Vec::new(),
             request_timeout: Duration::from_secs(30),
             max_body_len: MAX_BODY_BYTES,
+            telemetry: RequestTelemetry::default(),
         }
     }
 }
@@ -80,7 +84,7 @@ where
     B: Body<Data = Bytes> + Send + Sync + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let edge = Edge::new(app, options.request_timeout, options.max_body_len);
+    let edge = Edge::new(app, options);
     option_layer(cors(&options.cors_origins)).layer(edge)
 }
 
@@ -99,7 +103,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             AUTHORIZATION,
             CONTENT_TYPE,
             IF_MATCH,
-            TRACEPARENT,
+            HeaderName::from_static("traceparent"),
             HeaderName::from_static("tracestate"),
         ])
         .expose_headers([

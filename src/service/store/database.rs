@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
 
+use super::PoolStatus;
 use super::error::StoreError;
 use super::sql;
 
@@ -174,6 +175,36 @@ impl Database {
                 Ok(false)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// As OpenTelemetry's conventions call it.
+    pub(super) fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        let (open, idle, max) = match self {
+            Self::Sqlite(pool) => (
+                pool.size(),
+                pool.num_idle(),
+                pool.options().get_max_connections(),
+            ),
+            Self::Postgres(pool) => (
+                pool.size(),
+                pool.num_idle(),
+                pool.options().get_max_connections(),
+            ),
+        };
+        // The two are not read at the same moment.
+        let idle = u32::try_from(idle).unwrap_or(open).min(open);
+        PoolStatus {
+            idle,
+            used: open - idle,
+            max,
         }
     }
 

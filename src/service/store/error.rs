@@ -1,5 +1,7 @@
 //! What can go wrong with the database, as its callers need to know it.
 
+use std::borrow::Cow;
+
 use sqlx::migrate::MigrateError;
 
 /// The database failed. Messages hold no parameter of a statement.
@@ -15,6 +17,25 @@ pub enum StoreError {
     /// A migration failed.
     #[error("the database could not be migrated")]
     Migration(#[source] MigrateError),
+}
+
+impl StoreError {
+    /// A stable code for traces and metrics: the database's own where it gave one.
+    pub fn code(&self) -> Cow<'static, str> {
+        let database = match self {
+            Self::Unavailable(error) => error.as_ref(),
+            Self::Failed(error) => Some(error),
+            Self::Migration(_) => None,
+        };
+        let code = database
+            .and_then(sqlx::Error::as_database_error)
+            .and_then(sqlx::error::DatabaseError::code);
+        match (code, self) {
+            (Some(code), _) => code.into_owned().into(),
+            (None, Self::Unavailable(_)) => "unavailable".into(),
+            (None, _) => "_OTHER".into(),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -15,12 +15,20 @@ pub use error::StoreError;
 pub use sql::PAGE as PAGE_STATEMENT;
 
 use std::fmt;
-use std::time::SystemTime;
+use std::future::Future;
+use std::time::{Instant, SystemTime};
 
+use opentelemetry::KeyValue;
 use time::OffsetDateTime;
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
+use crate::service::telemetry::DatabaseMetrics;
 use database::{Database, bounded};
+
+/// The one table.
+const TABLE: &str = "tasks";
 
 /// Whose task it is: the `sub` of a verified token.
 #[derive(Clone, Copy)]
@@ -153,19 +161,42 @@ pub enum DeleteOutcome {
 #[derive(Clone, Debug)]
 pub struct TaskStore {
     database: Database,
+    metrics: Option<DatabaseMetrics>,
 }
 
 /// Runs the same call on whichever pool there is.
 macro_rules! on_pool {
-    ($store:expr, $pool:ident => $call:expr) => {
-        bounded(async {
+    ($store:expr, $operation:literal, $pool:ident => $call:expr) => {{
+        let operation = Operation {
+            name: $operation,
+            summary: concat!($operation, " tasks"),
+        };
+        let call = bounded(async {
             match &$store.database {
                 Database::Sqlite($pool) => $call.await,
                 Database::Postgres($pool) => $call.await,
             }
-        })
-        .await
-    };
+        });
+        $store.traced(operation, call).await
+    }};
+}
+
+/// What a call does, for traces and metrics.
+#[derive(Clone, Copy)]
+struct Operation {
+    name: &'static str,
+    summary: &'static str,
+}
+
+/// The connections to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Open, and not in use.
+    pub idle: u32,
+    /// In use.
+    pub used: u32,
+    /// How many there may be.
+    pub max: u32,
 }
 
 impl TaskStore {
@@ -176,7 +207,58 @@ impl TaskStore {
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
         Ok(Self {
             database: Database::connect(url).await?,
+            metrics: None,
         })
+    }
+
+    /// The same tasks, with each operation measured.
+    #[must_use]
+    pub fn measured(self, metrics: DatabaseMetrics) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
+        }
+    }
+
+    /// How many connections there are.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.database.pool_status()
+    }
+
+    /// Around each call: a span, and what is measured, by OpenTelemetry's conventions for databases
+    /// (version 1.33 and later). Statements are not shown; there are six.
+    async fn traced<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let system = self.database.system();
+        let span = tracing::info_span!(
+            "db_operation",
+            otel.name = operation.summary,
+            otel.kind = "client",
+            db.system.name = system,
+            db.operation.name = operation.name,
+            db.collection.name = TABLE,
+            db.query.summary = operation.summary,
+            error.type = Empty,
+        );
+        let began = Instant::now();
+        let result = call.instrument(span.clone()).await;
+        let error = result.as_ref().err().map(StoreError::code);
+        if let Some(error) = &error {
+            span.record("error.type", &**error);
+        }
+        if let Some(metrics) = &self.metrics {
+            let mut attributes = vec![
+                KeyValue::new("db.system.name", system),
+                KeyValue::new("db.operation.name", operation.name),
+                KeyValue::new("db.collection.name", TABLE),
+            ];
+            attributes.extend(error.map(|error| KeyValue::new("error.type", error)));
+            metrics.record(began, &attributes);
+        }
+        result
     }
 
     /// Applies the migrations that have not been. Any number of processes may do so at once.
@@ -206,7 +288,7 @@ impl TaskStore {
     /// When the database fails.
     pub async fn create(&self, owner: Owner<'_>, new: NewTask) -> Result<Task, StoreError> {
         let now = now();
-        on_pool!(self, pool => sqlx::query_as(sql::INSERT)
+        on_pool!(self, "INSERT", pool => sqlx::query_as(sql::INSERT)
             .bind(owner.0)
             .bind(Uuid::now_v7())
             .bind(&new.title)
@@ -221,7 +303,7 @@ impl TaskStore {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, owner: Owner<'_>, id: Uuid) -> Result<Option<Task>, StoreError> {
-        on_pool!(self, pool => sqlx::query_as(sql::SELECT).bind(owner.0).bind(id).fetch_optional(pool))
+        on_pool!(self, "SELECT", pool => sqlx::query_as(sql::SELECT).bind(owner.0).bind(id).fetch_optional(pool))
     }
 
     /// A page of the owner's tasks, newest first.
@@ -231,7 +313,7 @@ impl TaskStore {
     pub async fn list(&self, owner: Owner<'_>, query: &TaskQuery) -> Result<TaskPage, StoreError> {
         let limit = query.limit as usize;
         let pattern = query.search.as_deref().map(contains_pattern);
-        let mut tasks: Vec<Task> = on_pool!(self, pool => sqlx::query_as(sql::PAGE)
+        let mut tasks: Vec<Task> = on_pool!(self, "SELECT", pool => sqlx::query_as(sql::PAGE)
             .bind(owner.0)
             // No UUIDv7 is as great, so the statement needs no case for the first page.
             .bind(query.before.unwrap_or(Uuid::max()))
@@ -260,7 +342,7 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(UpdateOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(UpdateOutcome::Stale),
         };
-        let updated: Option<Task> = on_pool!(self, pool => sqlx::query_as(sql::UPDATE)
+        let updated: Option<Task> = on_pool!(self, "UPDATE", pool => sqlx::query_as(sql::UPDATE)
             .bind(owner.0)
             .bind(id)
             .bind(change.title.as_deref())
@@ -292,7 +374,7 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(DeleteOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(DeleteOutcome::Stale),
         };
-        let deleted: Option<(i64,)> = on_pool!(self, pool => sqlx::query_as(sql::DELETE)
+        let deleted: Option<(i64,)> = on_pool!(self, "DELETE", pool => sqlx::query_as(sql::DELETE)
             .bind(owner.0)
             .bind(id)
             .bind(expected)

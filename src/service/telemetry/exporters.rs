@@ -1,0 +1,219 @@
+//! Where spans and metrics go, by OpenTelemetry's standard variables. Without an endpoint, nowhere.
+//!
+//! The SDK reads endpoints, headers, time-outs, the sampler, the resource and the batch sizes from
+//! the environment by itself. What it would pass over in silence is checked here: a protocol that is
+//! not built in, and an exporter that is not known.
+
+use std::env;
+
+use opentelemetry_otlp::{MetricExporter, SpanExporter};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use super::SCOPE;
+use crate::service::error_chain::chain;
+use crate::service::variable::ConfigError;
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const ENDPOINT_EXAMPLE: &str = "http://localhost:4318";
+
+/// The variables of one signal that go before the general ones.
+struct Signal {
+    exporter: &'static str,
+    endpoint: &'static str,
+    protocol: &'static str,
+}
+
+const TRACES: Signal = Signal {
+    exporter: "OTEL_TRACES_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+};
+
+const METRICS: Signal = Signal {
+    exporter: "OTEL_METRICS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    HttpProtobuf,
+    Grpc,
+}
+
+/// A variable that is there and not empty, which means the same as not there.
+fn variable(name: &str) -> Option<String> {
+    env::var(name)
+        .ok()
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty())
+}
+
+impl Signal {
+    /// How this signal is exported; `None` if it is not.
+    fn protocol(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Protocol>, ConfigError> {
+        let is_disabled =
+            variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let has_endpoint = [self.endpoint, ENDPOINT]
+            .iter()
+            .any(|name| variable(name).is_some());
+        match variable(self.exporter).as_deref() {
+            None | Some("otlp") => {}
+            Some("none") => return Ok(None),
+            Some(_) => {
+                return Err(ConfigError {
+                    variable: self.exporter,
+                    problem: "is neither otlp nor none".to_owned(),
+                    example: "otlp",
+                });
+            }
+        }
+        if is_disabled || !has_endpoint {
+            return Ok(None);
+        }
+        let named = [self.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"]
+            .into_iter()
+            .find_map(|name| Some((name, variable(name)?)));
+        match named.as_ref().map(|(name, value)| (*name, value.as_str())) {
+            None | Some((_, "http/protobuf")) => Ok(Some(Protocol::HttpProtobuf)),
+            Some((_, "grpc")) => Ok(Some(Protocol::Grpc)),
+            Some((name, _)) => Err(ConfigError {
+                variable: name,
+                problem: "is neither http/protobuf nor grpc".to_owned(),
+                example: "http/protobuf",
+            }),
+        }
+    }
+}
+
+fn resource() -> Resource {
+    let resource = Resource::builder();
+    // The SDK's own name for a service without one is no name.
+    let named = variable("OTEL_SERVICE_NAME").is_some()
+        || variable("OTEL_RESOURCE_ATTRIBUTES")
+            .is_some_and(|attributes| attributes.contains("service.name="));
+    let resource = match named {
+        true => resource,
+        false => resource.with_service_name(SCOPE),
+    };
+    resource
+        .with_attribute(opentelemetry::KeyValue::new(
+            "service.version",
+            env!("CARGO_PKG_VERSION"),
+        ))
+        .build()
+}
+
+fn unusable(error: &(dyn std::error::Error + 'static)) -> ConfigError {
+    ConfigError {
+        variable: ENDPOINT,
+        problem: format!("is unusable: {}", chain(error)),
+        example: ENDPOINT_EXAMPLE,
+    }
+}
+
+/// Sends spans in batches, from a thread of its own. When that falls behind, spans are dropped; a
+/// request never waits.
+pub(super) fn traces() -> Result<Option<SdkTracerProvider>, ConfigError> {
+    let Some(protocol) = TRACES.protocol(variable)? else {
+        return Ok(None);
+    };
+    let exporter = SpanExporter::builder();
+    let exporter = match protocol {
+        Protocol::HttpProtobuf => exporter.with_http().build(),
+        Protocol::Grpc => exporter.with_tonic().build(),
+    };
+    let provider = SdkTracerProvider::builder()
+        .with_resource(resource())
+        .with_batch_exporter(exporter.map_err(|error| unusable(&error))?)
+        .build();
+    Ok(Some(provider))
+}
+
+/// Sends metrics once a minute or as `OTEL_METRIC_EXPORT_INTERVAL` says, and shows them to whoever
+/// scrapes the registry.
+pub(super) fn metrics(
+    registry: Option<&prometheus::Registry>,
+) -> Result<Option<SdkMeterProvider>, ConfigError> {
+    let protocol = METRICS.protocol(variable)?;
+    if protocol.is_none() && registry.is_none() {
+        return Ok(None);
+    }
+    let mut provider = SdkMeterProvider::builder().with_resource(resource());
+    if let Some(protocol) = protocol {
+        let exporter = MetricExporter::builder();
+        let exporter = match protocol {
+            Protocol::HttpProtobuf => exporter.with_http().build(),
+            Protocol::Grpc => exporter.with_tonic().build(),
+        };
+        provider = provider.with_periodic_exporter(exporter.map_err(|error| unusable(&error))?);
+    }
+    if let Some(registry) = registry {
+        let reader = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .map_err(|error| unusable(&error))?;
+        provider = provider.with_reader(reader);
+    }
+    Ok(Some(provider.build()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol(variables: &[(&str, &str)]) -> Result<Option<Protocol>, &'static str> {
+        let variable = |name: &str| {
+            let (_, value) = variables.iter().find(|(other, _)| *other == name)?;
+            Some((*value).to_owned())
+        };
+        TRACES.protocol(variable).map_err(|error| error.variable)
+    }
+
+    #[test]
+    fn the_standard_variables_decide_whether_and_how_spans_are_exported() {
+        let general = (ENDPOINT, "http://localhost:4318");
+        for (variables, expected) in [
+            (&[][..], Ok(None)),
+            (&[general], Ok(Some(Protocol::HttpProtobuf))),
+            (
+                &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://localhost")],
+                Ok(Some(Protocol::HttpProtobuf)),
+            ),
+            (
+                &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost")],
+                Ok(None),
+            ),
+            (&[general, ("OTEL_SDK_DISABLED", "TRUE")], Ok(None)),
+            (&[general, ("OTEL_TRACES_EXPORTER", "none")], Ok(None)),
+            (
+                &[general, ("OTEL_TRACES_EXPORTER", "zipkin")],
+                Err("OTEL_TRACES_EXPORTER"),
+            ),
+            (
+                &[general, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+                Ok(Some(Protocol::Grpc)),
+            ),
+            (
+                &[
+                    general,
+                    ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+                    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+                ],
+                Ok(Some(Protocol::HttpProtobuf)),
+            ),
+            (
+                &[general, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")],
+                Err("OTEL_EXPORTER_OTLP_PROTOCOL"),
+            ),
+        ] {
+            assert_eq!(protocol(variables), expected, "{variables:?}");
+        }
+    }
+}

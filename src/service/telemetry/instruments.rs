@@ -1,0 +1,272 @@
+//! What is measured of requests, of the database and of the keys.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
+
+use crate::service::store::TaskStore;
+use crate::{FetchFuture, FetchKeySet, Verifier};
+
+/// As OpenTelemetry's conventions advise for HTTP and for databases, in seconds, with three more for
+/// what is answered from memory.
+const BOUNDARIES: [f64; 17] = [
+    5e-5, 1e-4, 5e-4, 0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
+    10.0,
+];
+
+/// What is measured of requests.
+#[derive(Clone, Debug)]
+pub struct HttpMetrics {
+    duration: Histogram<f64>,
+    active: UpDownCounter<i64>,
+}
+
+impl HttpMetrics {
+    /// The instruments.
+    pub fn new(meter: &Meter) -> Self {
+        Self {
+            duration: meter
+                .f64_histogram("http.server.request.duration")
+                .with_unit("s")
+                .with_description("Duration of HTTP server requests.")
+                .with_boundaries(BOUNDARIES.to_vec())
+                .build(),
+            active: meter
+                .i64_up_down_counter("http.server.active_requests")
+                .with_unit("{request}")
+                .with_description("Number of active HTTP server requests.")
+                .build(),
+        }
+    }
+
+    /// A request begins. It ends with what this returns.
+    pub(in crate::service) fn begin(&self, method: &Method) -> Active {
+        let attributes = [
+            KeyValue::new("http.request.method", known_method(method)),
+            KeyValue::new("url.scheme", "http"),
+        ];
+        self.active.add(1, &attributes);
+        Active {
+            metrics: self.clone(),
+            attributes,
+        }
+    }
+
+    /// A request was answered.
+    pub(in crate::service) fn record(&self, duration: Duration, attributes: &[KeyValue]) {
+        self.duration.record(duration.as_secs_f64(), attributes);
+    }
+}
+
+/// A request under way, however it ends.
+#[derive(Debug)]
+pub(in crate::service) struct Active {
+    metrics: HttpMetrics,
+    attributes: [KeyValue; 2],
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.metrics.active.add(-1, &self.attributes);
+    }
+}
+
+/// A caller can make up methods, but no values of an attribute.
+pub(in crate::service) fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "DELETE" => "DELETE",
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        _ => "_OTHER",
+    }
+}
+
+/// What is measured of the database's operations.
+#[derive(Clone, Debug)]
+pub struct DatabaseMetrics {
+    duration: Histogram<f64>,
+}
+
+impl DatabaseMetrics {
+    /// The instruments.
+    pub fn new(meter: &Meter) -> Self {
+        Self {
+            duration: meter
+                .f64_histogram("db.client.operation.duration")
+                .with_unit("s")
+                .with_description("Duration of database client operations.")
+                .with_boundaries(BOUNDARIES.to_vec())
+                .build(),
+        }
+    }
+
+    /// An operation has ended.
+    pub(in crate::service) fn record(&self, began: Instant, attributes: &[KeyValue]) {
+        self.duration
+            .record(began.elapsed().as_secs_f64(), attributes);
+    }
+}
+
+/// Shows how the keys are, and the cache of verified tokens.
+pub fn observe_keys(meter: &Meter, verifier: &Verifier) {
+    let result = |succeeded: bool| {
+        let result = if succeeded { "succeeded" } else { "failed" };
+        [KeyValue::new("keyward.result", result)]
+    };
+    let observed = verifier.clone();
+    meter
+        .u64_observable_counter("keyward.key_set.refreshes")
+        .with_unit("{refresh}")
+        .with_description("Attempts to fetch the key set, by how they ended.")
+        .with_callback(move |observer| {
+            if let Some(status) = observed.key_set_status() {
+                observer.observe(status.succeeded, &result(true));
+                observer.observe(status.failed, &result(false));
+            }
+        })
+        .build();
+    let observed = verifier.clone();
+    meter
+        .u64_observable_counter("keyward.key_set.unknown_keys")
+        .with_unit("{lookup}")
+        .with_description("Tokens whose kid the key set did not hold at first.")
+        .with_callback(move |observer| {
+            if let Some(status) = observed.key_set_status() {
+                observer.observe(status.unknown_keys, &[]);
+            }
+        })
+        .build();
+    let observed = verifier.clone();
+    meter
+        .f64_observable_gauge("keyward.key_set.age")
+        .with_unit("s")
+        .with_description("Time since the auth server last gave the key set.")
+        .with_callback(move |observer| {
+            let status = observed.key_set_status();
+            if let Some(age) = status.and_then(|status| status.age) {
+                observer.observe(age.as_secs_f64(), &[]);
+            }
+        })
+        .build();
+    let observed = verifier.clone();
+    meter
+        .u64_observable_gauge("keyward.key_set.keys")
+        .with_unit("{key}")
+        .with_description("Keys that can verify tokens.")
+        .with_callback(move |observer| {
+            if let Some(status) = observed.key_set_status() {
+                observer.observe(status.keys as u64, &[]);
+            }
+        })
+        .build();
+    observe_cache(meter, verifier);
+}
+
+fn observe_cache(meter: &Meter, verifier: &Verifier) {
+    let observed = verifier.clone();
+    meter
+        .u64_observable_gauge("keyward.cache.entries")
+        .with_unit("{token}")
+        .with_description("Verified tokens that are remembered.")
+        .with_callback(move |observer| {
+            if let Some(status) = observed.cache_status() {
+                observer.observe(status.entries as u64, &[]);
+            }
+        })
+        .build();
+    let observed = verifier.clone();
+    meter
+        .u64_observable_gauge("keyward.cache.size")
+        .with_unit("By")
+        .with_description("Memory that they take, estimated.")
+        .with_callback(move |observer| {
+            if let Some(status) = observed.cache_status() {
+                observer.observe(status.bytes as u64, &[]);
+            }
+        })
+        .build();
+    let observed = verifier.clone();
+    meter
+        .u64_observable_counter("keyward.cache.evictions")
+        .with_unit("{token}")
+        .with_description("Verified tokens that had to leave before they expired.")
+        .with_callback(move |observer| {
+            if let Some(status) = observed.cache_status() {
+                observer.observe(status.evictions, &[]);
+            }
+        })
+        .build();
+}
+
+/// Shows how many of the database's connections are in use.
+pub fn observe_pool(meter: &Meter, store: &TaskStore) {
+    let pool = || KeyValue::new("db.client.connection.pool.name", "tasks");
+    let observed = store.clone();
+    meter
+        .i64_observable_up_down_counter("db.client.connection.count")
+        .with_unit("{connection}")
+        .with_description("Connections to the database, by their state.")
+        .with_callback(move |observer| {
+            let status = observed.pool_status();
+            for (state, count) in [("idle", status.idle), ("used", status.used)] {
+                let state = KeyValue::new("db.client.connection.state", state);
+                observer.observe(i64::from(count), &[pool(), state]);
+            }
+        })
+        .build();
+    let observed = store.clone();
+    meter
+        .i64_observable_up_down_counter("db.client.connection.max")
+        .with_unit("{connection}")
+        .with_description("Connections to the database that there may be.")
+        .with_callback(move |observer| {
+            observer.observe(i64::from(observed.pool_status().max), &[pool()]);
+        })
+        .build();
+}
+
+/// Times each fetch of a key set.
+#[derive(Debug)]
+pub struct TimedFetcher<F> {
+    fetcher: F,
+    duration: Histogram<f64>,
+}
+
+impl<F> TimedFetcher<F> {
+    /// Around a fetcher.
+    pub fn new(fetcher: F, meter: &Meter) -> Self {
+        Self {
+            fetcher,
+            duration: meter
+                .f64_histogram("keyward.key_set.fetch.duration")
+                .with_unit("s")
+                .with_description("Time that it took to fetch the key set.")
+                .with_boundaries(BOUNDARIES.to_vec())
+                .build(),
+        }
+    }
+}
+
+impl<F: FetchKeySet> FetchKeySet for TimedFetcher<F> {
+    fn fetch(&self, if_none_match: Option<String>) -> FetchFuture<'_> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let fetched = self.fetcher.fetch(if_none_match).await;
+            let result = if fetched.is_ok() {
+                "succeeded"
+            } else {
+                "failed"
+            };
+            let attributes = [KeyValue::new("keyward.result", result)];
+            self.duration
+                .record(began.elapsed().as_secs_f64(), &attributes);
+            fetched
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! The span and the measures of a request.
+//!
+//! The span is made by OpenTelemetry's own API, not by `tracing`: where it is not sampled it costs a
+//! tenth. It is current while the request is answered, so that spans made meanwhile are below it and
+//! log lines name it. Without an exporter there is a trace id all the same, for problem documents and
+//! log lines.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Response};
+use opentelemetry::trace::{
+    SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId as OtelTraceId,
+    TraceState, Tracer,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::SdkTracer;
+use poem::PathPattern;
+
+use super::instruments::{Active, HttpMetrics, known_method};
+use super::propagation;
+use crate::problem::TraceId;
+
+/// Traces and measures requests, as far as anybody wants to know. Without anything by default.
+#[derive(Clone, Debug, Default)]
+pub struct RequestTelemetry {
+    tracer: Option<SdkTracer>,
+    metrics: Option<HttpMetrics>,
+}
+
+/// A request under way.
+pub(in crate::service) struct RequestSpan {
+    /// With the span in it.
+    pub(in crate::service) context: Context,
+    method: &'static str,
+    metrics: Option<(HttpMetrics, Active)>,
+}
+
+impl RequestTelemetry {
+    /// With what there is.
+    pub fn new(tracer: Option<SdkTracer>, metrics: Option<HttpMetrics>) -> Self {
+        Self { tracer, metrics }
+    }
+
+    /// A request has come.
+    pub(in crate::service) fn begin(&self, method: &Method, headers: &HeaderMap) -> RequestSpan {
+        let caller = propagation::extract(headers);
+        let context = match &self.tracer {
+            Some(tracer) => {
+                let parent = match caller {
+                    Some(caller) => Context::new().with_remote_span_context(caller),
+                    None => Context::new(),
+                };
+                let span = tracer
+                    .span_builder(known_method(method))
+                    .with_kind(SpanKind::Server)
+                    .start_with_context(tracer, &parent);
+                parent.with_span(span)
+            }
+            None => Context::new().with_remote_span_context(untraced(caller)),
+        };
+        let metrics = self
+            .metrics
+            .clone()
+            .map(|metrics| (metrics.clone(), metrics.begin(method)));
+        RequestSpan {
+            context,
+            method: known_method(method),
+            metrics,
+        }
+    }
+}
+
+/// A span that nobody keeps, in the caller's trace or in one of its own.
+fn untraced(caller: Option<SpanContext>) -> SpanContext {
+    let trace = caller.map_or_else(
+        || OtelTraceId::from(fastrand::u128(1..)),
+        |caller| caller.trace_id(),
+    );
+    let span = SpanId::from(fastrand::u64(1..));
+    SpanContext::new(trace, span, TraceFlags::default(), false, TraceState::NONE)
+}
+
+impl RequestSpan {
+    /// The trace, for problem documents.
+    pub(in crate::service) fn trace_id(&self) -> TraceId {
+        let id = self.context.span().span_context().trace_id();
+        TraceId::from_bytes(id.to_bytes())
+    }
+
+    /// The request was answered. `code`: of the problem, if it is one.
+    pub(in crate::service) fn end<B>(
+        &self,
+        response: &Response<B>,
+        code: Option<&'static str>,
+        duration: Duration,
+    ) {
+        let span = self.context.span();
+        if self.metrics.is_none() && !span.is_recording() {
+            return;
+        }
+        let status = response.status();
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", self.method),
+            KeyValue::new("url.scheme", "http"),
+            KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
+        ];
+        let route = response.extensions().get::<PathPattern>();
+        let route = route.map(|pattern| template(&pattern.0));
+        if let Some(route) = &route {
+            attributes.push(KeyValue::new("http.route", route.clone().into_owned()));
+        }
+        if status.is_server_error() {
+            let kind = code.map_or_else(|| status.as_str().to_owned().into(), Cow::Borrowed);
+            attributes.push(KeyValue::new("error.type", kind));
+        }
+        if let Some((metrics, _)) = &self.metrics {
+            metrics.record(duration, &attributes);
+        }
+        if span.is_recording() {
+            if let Some(route) = route {
+                span.update_name(format!("{} {route}", self.method));
+            }
+            // Of a server span, what the caller did wrong is no error.
+            if status.is_server_error() {
+                span.set_status(Status::error(""));
+            }
+            span.set_attributes(attributes);
+            if let Some(code) = code {
+                span.set_attribute(KeyValue::new("keyward.problem.code", code));
+            }
+        }
+        span.end();
+    }
+}
+
+/// Poem's pattern as a template: `/api/tasks/:task_id` is `/api/tasks/{task_id}`.
+fn template(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains(':') {
+        return pattern.into();
+    }
+    let segments = pattern.split('/').map(|segment| {
+        segment
+            .strip_prefix(':')
+            .map_or(segment.into(), |name| Cow::Owned(format!("{{{name}}}")))
+    });
+    segments.collect::<Vec<Cow<'_, str>>>().join("/").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_a_template() {
+        for (pattern, expected) in [
+            ("/api/me", "/api/me"),
+            ("/api/tasks/:task_id", "/api/tasks/{task_id}"),
+            ("/:a/b/:c", "/{a}/b/{c}"),
+        ] {
+            assert_eq!(template(pattern), expected);
+        }
+    }
+
+    #[test]
+    fn without_an_exporter_there_is_a_trace_id_and_the_callers_goes_before() {
+        let telemetry = RequestTelemetry::default();
+        let begin = |headers: &HeaderMap| telemetry.begin(&Method::GET, headers).trace_id();
+        let mut headers = HeaderMap::new();
+        assert_ne!(begin(&headers), begin(&headers));
+        let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        headers.insert("traceparent", value.parse().unwrap());
+        assert_eq!(begin(&headers).as_str(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    }
+}
