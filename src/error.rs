@@ -149,6 +149,38 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
+    /// One of each kind, for what counts or lists them.
+    #[cfg(any(test, feature = "service"))]
+    pub(crate) const ALL: [Self; 25] = [
+        Self::TokenTooLarge { limit: 0 },
+        Self::SessionToken,
+        Self::TokenEncrypted,
+        Self::TokenMalformed,
+        Self::HeaderInvalid,
+        Self::CriticalHeader,
+        Self::UnencodedPayload,
+        Self::TypeNotAccepted,
+        Self::AlgorithmNotAllowed,
+        Self::SignatureInvalid,
+        Self::KeysUnavailable {
+            retry_after: Duration::ZERO,
+        },
+        Self::KeyIdMissing,
+        Self::KeyUnknown { refreshed: false },
+        Self::KeyAlgorithmMismatch,
+        Self::PayloadInvalid,
+        Self::ClaimMissing(Claim::ExpirationTime),
+        Self::ClaimInvalid(Claim::ExpirationTime),
+        Self::TimeInMilliseconds(Claim::ExpirationTime),
+        Self::Expired,
+        Self::NotYetValid,
+        Self::IssuedInFuture,
+        Self::IssuerMismatch,
+        Self::AudienceMismatch,
+        Self::SenderConstrained,
+        Self::ClaimsRejected,
+    ];
+
     /// The stable machine code.
     pub const fn code(&self) -> &'static str {
         match self {

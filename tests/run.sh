@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs all of Keyward's checks. Installs what they need first and says what it installs:
-#   - PostgreSQL's server binaries and Prometheus, from Debian's packages, if there are none;
+#   - PostgreSQL's server binaries, from Debian's packages, if there are none;
+#   - Prometheus, from Debian's packages, into target/prometheus;
+#   - the npm packages of tests/dashboard, which check the Grafana dashboard, into its node_modules;
 #   - rotel, an OTLP receiver, from PyPI, into target/telemetry-venv;
 #   - the npm packages of tests/better-auth, a real Better Auth server, into its node_modules.
 # Servers are started by the tests themselves, on loopback, and stopped by them.
@@ -17,11 +19,12 @@ need node "Node.js 20 or newer is needed"
 need npm "it comes with Node.js"
 need python3 "Python 3.10 to 3.13 is needed, for the telemetry tests' OTLP receiver"
 
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
 apt_install() {
-    local as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-    "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+    as_root apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
 
 have_postgres() {
@@ -33,9 +36,17 @@ if ! have_postgres; then
     have_postgres || { echo "tests/run.sh: PostgreSQL is still not there" >&2; exit 1; }
 fi
 
-if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
-    step "installing Prometheus (apt-get install prometheus)"
-    apt_install prometheus
+# Unpacked, not installed: the package would start a server.
+prometheus=target/prometheus
+if [ ! -x "$prometheus/usr/bin/promtool" ]; then
+    step "fetching Prometheus (apt-get download prometheus, into $prometheus)"
+    mkdir -p "$prometheus"
+    (cd "$prometheus" && apt-get download -q prometheus) || {
+        as_root apt-get update -q
+        (cd "$prometheus" && apt-get download -q prometheus)
+    }
+    dpkg-deb -x "$prometheus"/prometheus_*.deb "$prometheus"
+    rm "$prometheus"/prometheus_*.deb
 fi
 
 telemetry=target/telemetry-venv
@@ -57,6 +68,14 @@ fi
 
 step "installing Better Auth (npm ci in tests/better-auth)"
 npm ci --prefix tests/better-auth --no-audit --no-fund --loglevel=error
+
+step "dashboard and alerts"
+npm ci --prefix tests/dashboard --no-audit --no-fund --loglevel=error
+node tests/dashboard/check.mjs
+for config in prometheus otel-lgtm; do
+    "$prometheus/usr/bin/promtool" check config "observability/prometheus/$config.yml"
+done
+"$prometheus/usr/bin/promtool" test rules observability/prometheus/alerts_test.yml
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
@@ -90,10 +109,12 @@ passed=$(grep -cE '^test .* \.\.\. ok$' "$log" || true)
 ignored=$(grep -cE '^test .* \.\.\. ignored' "$log" || true)
 better_auth=$(count better_auth::)
 postgres=$(count "postgres[a-z_]*::")
+telemetry_tests=$(count "(traces|metrics|logs)::")
 echo "against a real Better Auth: $better_auth"
 echo "against a real PostgreSQL:  $postgres"
+echo "against a real OTLP receiver and a real Prometheus: $telemetry_tests"
 echo "in all: $passed passed, $ignored skipped"
-if [ "$better_auth" -eq 0 ] || [ "$postgres" -eq 0 ] || [ "$ignored" -ne 0 ]; then
+if [ "$better_auth" -eq 0 ] || [ "$postgres" -eq 0 ] || [ "$telemetry_tests" -eq 0 ] || [ "$ignored" -ne 0 ]; then
     echo "tests/run.sh: tests that should have run did not" >&2
     exit 1
 fi

@@ -5,6 +5,8 @@
 mod auth_server;
 #[path = "../support/otlp_receiver.rs"]
 mod otlp_receiver;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
 #[path = "../support/keyward.rs"]
 mod service;
 

@@ -5,6 +5,7 @@
 //! put together here, from the operations' own table and metadata.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderValue, Method};
@@ -21,6 +22,7 @@ pub type Table = HashMap<String, HashMap<Method, BoxEndpoint<'static>>>;
 /// The routes of an API, and of `others` that are not in its document.
 pub fn router<A: OpenApi>(api: A, others: Table) -> Route {
     let mut known = declared_parameters::<A>();
+    let documented = documented_paths::<A>();
     let mut table = Table::new();
     api.add_routes(&mut table);
     let mut route = Route::new();
@@ -38,7 +40,8 @@ pub fn router<A: OpenApi>(api: A, others: Table) -> Route {
                 },
             )
         });
-        let operations = Methods::new(operations.collect());
+        let template = documented.get(&path).unwrap_or(&path);
+        let operations = Methods::new(template, operations.collect());
         route = route.at(path, operations);
     }
     for (path, methods) in others {
@@ -52,10 +55,23 @@ pub fn router<A: OpenApi>(api: A, others: Table) -> Route {
                 },
             )
         });
-        let operations = Methods::new(operations.collect());
+        let operations = Methods::new(&path, operations.collect());
         route = route.at(path, operations);
     }
     route
+}
+
+/// A route as the document spells it, in the extensions of its responses: what traces and metrics call
+/// it. Poem's own pattern has numbers for the names of parameters.
+#[derive(Clone, Debug)]
+pub struct RouteTemplate(pub Arc<str>);
+
+/// The document's spelling of each route.
+fn documented_paths<A: OpenApi>() -> HashMap<String, String> {
+    let paths = A::meta().into_iter().flat_map(|api| api.paths);
+    paths
+        .map(|path| (route_path(&path.path), path.path))
+        .collect()
 }
 
 /// The query parameters that each operation's metadata names.
@@ -110,12 +126,13 @@ impl Operation {
 
 /// The methods of one path. A `BTreeMap` gives `Allow` one order.
 struct Methods {
+    template: RouteTemplate,
     operations: BTreeMap<String, Operation>,
     allow: HeaderValue,
 }
 
 impl Methods {
-    fn new(operations: HashMap<Method, Operation>) -> Self {
+    fn new(template: &str, operations: HashMap<Method, Operation>) -> Self {
         let operations: BTreeMap<_, _> = operations
             .into_iter()
             .map(|(method, operation)| (method.to_string(), operation))
@@ -126,14 +143,14 @@ impl Methods {
         }
         let allow = HeaderValue::from_str(&allow.join(", "))
             .unwrap_or_else(|_| HeaderValue::from_static("GET, HEAD"));
-        Self { operations, allow }
+        Self {
+            template: RouteTemplate(template.into()),
+            operations,
+            allow,
+        }
     }
-}
 
-impl Endpoint for Methods {
-    type Output = Response;
-
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    async fn answer(&self, mut request: Request) -> Result<Response> {
         if let Some(operation) = self.operations.get(request.method().as_str()) {
             return operation.call(request).await;
         }
@@ -146,6 +163,23 @@ impl Endpoint for Methods {
                 Ok(response)
             }
             _ => Err(ApiError::method_not_allowed(self.allow.clone()).into()),
+        }
+    }
+}
+
+impl Endpoint for Methods {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        match self.answer(request).await {
+            Ok(mut response) => {
+                response.extensions_mut().insert(self.template.clone());
+                Ok(response)
+            }
+            Err(mut error) => {
+                error.set_data(self.template.clone());
+                Err(error)
+            }
         }
     }
 }

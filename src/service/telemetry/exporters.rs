@@ -5,11 +5,14 @@
 //! not built in, and an exporter that is not known.
 
 use std::env;
+use std::sync::LazyLock;
 
+use opentelemetry::KeyValue;
 use opentelemetry_otlp::{MetricExporter, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use uuid::Uuid;
 
 use super::SCOPE;
 use crate::service::error_chain::chain;
@@ -91,22 +94,25 @@ impl Signal {
     }
 }
 
+/// What all telemetry says of the process. The environment goes before what is said here.
 fn resource() -> Resource {
-    let resource = Resource::builder();
+    /// Without one, the series of several replicas that push would fall into one.
+    static INSTANCE: LazyLock<String> = LazyLock::new(|| Uuid::now_v7().to_string());
+
+    let given = variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    let is_given = |name: &str| given.split(',').any(|pair| pair.trim().starts_with(name));
+    let mut attributes = Vec::new();
     // The SDK's own name for a service without one is no name.
-    let named = variable("OTEL_SERVICE_NAME").is_some()
-        || variable("OTEL_RESOURCE_ATTRIBUTES")
-            .is_some_and(|attributes| attributes.contains("service.name="));
-    let resource = match named {
-        true => resource,
-        false => resource.with_service_name(SCOPE),
-    };
-    resource
-        .with_attribute(opentelemetry::KeyValue::new(
-            "service.version",
-            env!("CARGO_PKG_VERSION"),
-        ))
-        .build()
+    if variable("OTEL_SERVICE_NAME").is_none() && !is_given("service.name=") {
+        attributes.push(KeyValue::new("service.name", SCOPE));
+    }
+    if !is_given("service.version=") {
+        attributes.push(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    }
+    if !is_given("service.instance.id=") {
+        attributes.push(KeyValue::new("service.instance.id", INSTANCE.as_str()));
+    }
+    Resource::builder().with_attributes(attributes).build()
 }
 
 fn unusable(error: &(dyn std::error::Error + 'static)) -> ConfigError {

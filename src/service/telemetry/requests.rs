@@ -15,11 +15,11 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
-use poem::PathPattern;
 
 use super::instruments::{Active, HttpMetrics, known_method};
 use super::propagation;
 use crate::problem::TraceId;
+use crate::service::api::RouteTemplate;
 
 /// Traces and measures requests, as far as anybody wants to know. Without anything by default.
 #[derive(Clone, Debug, Default)]
@@ -105,10 +105,9 @@ impl RequestSpan {
             KeyValue::new("url.scheme", "http"),
             KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
         ];
-        let route = response.extensions().get::<PathPattern>();
-        let route = route.map(|pattern| template(&pattern.0));
-        if let Some(route) = &route {
-            attributes.push(KeyValue::new("http.route", route.clone().into_owned()));
+        let route = response.extensions().get::<RouteTemplate>();
+        if let Some(RouteTemplate(route)) = route {
+            attributes.push(KeyValue::new("http.route", route.clone()));
         }
         if status.is_server_error() {
             let kind = code.map_or_else(|| status.as_str().to_owned().into(), Cow::Borrowed);
@@ -118,7 +117,7 @@ impl RequestSpan {
             metrics.record(duration, &attributes);
         }
         if span.is_recording() {
-            if let Some(route) = route {
+            if let Some(RouteTemplate(route)) = route {
                 span.update_name(format!("{} {route}", self.method));
             }
             // Of a server span, what the caller did wrong is no error.
@@ -134,33 +133,9 @@ impl RequestSpan {
     }
 }
 
-/// Poem's pattern as a template: `/api/tasks/:task_id` is `/api/tasks/{task_id}`.
-fn template(pattern: &str) -> Cow<'_, str> {
-    if !pattern.contains(':') {
-        return pattern.into();
-    }
-    let segments = pattern.split('/').map(|segment| {
-        segment
-            .strip_prefix(':')
-            .map_or(segment.into(), |name| Cow::Owned(format!("{{{name}}}")))
-    });
-    segments.collect::<Vec<Cow<'_, str>>>().join("/").into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_route_is_a_template() {
-        for (pattern, expected) in [
-            ("/api/me", "/api/me"),
-            ("/api/tasks/:task_id", "/api/tasks/{task_id}"),
-            ("/:a/b/:c", "/{a}/b/{c}"),
-        ] {
-            assert_eq!(template(pattern), expected);
-        }
-    }
 
     #[test]
     fn without_an_exporter_there_is_a_trace_id_and_the_callers_goes_before() {

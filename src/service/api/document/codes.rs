@@ -55,6 +55,7 @@ pub fn all() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::VerifyError;
 
     /// The texts behind `=>` in the functions named `code`.
     fn codes_in(source: &str) -> Vec<&str> {
@@ -68,7 +69,13 @@ mod tests {
 
     #[test]
     fn every_code_of_the_library_is_listed_and_no_other() {
-        let mut codes = codes_in(include_str!("../../../error.rs"));
+        let verifications = codes_in(include_str!("../../../error.rs"));
+        // What counts them counts all of them.
+        assert_eq!(
+            verifications,
+            VerifyError::ALL.each_ref().map(VerifyError::code)
+        );
+        let mut codes = verifications;
         codes.extend(codes_in(include_str!("../../../bearer.rs")));
         codes.extend(codes_in(include_str!("../../../authorization.rs")));
         codes.sort_unstable();
