@@ -12,20 +12,24 @@ use std::time::Duration;
 use criterion::Criterion;
 use http::{Request, Response};
 use keyward::poem::BearerAuthMiddleware;
+use keyward::service::config::LogFormat;
+use keyward::service::telemetry::{self, VerificationMetrics};
+use keyward::testing::SigningKey;
 use keyward::tower::BearerAuthLayer;
 use keyward::{Algorithm, Verifier};
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
 };
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::{ManualReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter};
 use poem::{Endpoint, EndpointExt, endpoint::make_sync};
 use support::contenders::{accept, warm_up};
 use support::token::{self, builder, key_set};
 use support::{paired, record};
 use tower::{Service, ServiceBuilder, service_fn};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::EnvFilter;
 
 fn main() {
     record::begin();
@@ -41,6 +45,7 @@ fn main() {
     tower(&mut criterion, &verifier, &token);
     poem(&mut criterion, &verifier, &token);
     tracing(&mut criterion, &verifier, &token);
+    metrics(&mut criterion, &key, &token);
     criterion.final_summary();
     support::table::print();
 }
@@ -106,28 +111,28 @@ fn poem(criterion: &mut Criterion, verifier: &Verifier, token: &str) {
     );
 }
 
-/// A cached verification; the baseline has no subscriber.
+/// A cached verification under the service's own subscriber; the baseline has none.
 fn tracing(criterion: &mut Criterion, verifier: &Verifier, token: &str) {
-    let provider = SdkTracerProvider::builder()
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff)))
-        .with_span_processor(Ended)
-        .build();
+    let provider = |exporter: bool| {
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff)));
+        match exporter {
+            true => provider.with_batch_exporter(Nowhere).build(),
+            false => provider.with_span_processor(Ended).build(),
+        }
+    };
     let mut group = criterion.benchmark_group("tracing");
-    for (name, flags) in [
-        ("sampled out", TraceFlags::default()),
-        ("sampled", TraceFlags::SAMPLED),
+    for (name, traced, flags) in [
+        ("logging only", None, TraceFlags::default()),
+        ("sampled out", Some(false), TraceFlags::default()),
+        ("sampled", Some(false), TraceFlags::SAMPLED),
+        ("exported", Some(true), TraceFlags::SAMPLED),
     ] {
-        let layer = tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("bench"))
-            .with_location(false)
-            .with_threads(false)
-            // As the documentation of the crate advises.
-            .with_filter(dynamic_filter_fn(|_, _| {
-                opentelemetry::Context::map_current(|context| {
-                    context.span().span_context().is_sampled()
-                })
-            }));
-        let subscriber: tracing::Dispatch = tracing_subscriber::registry().with(layer).into();
+        let provider = traced.map(provider);
+        let tracer = provider.as_ref().map(|provider| provider.tracer("bench"));
+        let filter = EnvFilter::new("info");
+        let subscriber: tracing::Dispatch =
+            telemetry::subscriber(tracer, filter, LogFormat::Json, false, std::io::sink).into();
         let parent = SpanContext::new(
             TraceId::from(1),
             SpanId::from(1),
@@ -151,6 +156,31 @@ fn tracing(criterion: &mut Criterion, verifier: &Verifier, token: &str) {
     }
 }
 
+/// A verification that is counted and timed; the baseline is not.
+fn metrics(criterion: &mut Criterion, key: &SigningKey, token: &str) {
+    let provider = SdkMeterProvider::builder()
+        .with_reader(ManualReader::default())
+        .build();
+    let observer = VerificationMetrics::new(&provider.meter("bench"));
+    let mut group = criterion.benchmark_group("metrics");
+    for (name, cached) in [("seen before", true), ("verified anew", false)] {
+        let builder = || match cached {
+            true => builder(key_set(&[key])),
+            false => builder(key_set(&[key])).without_cache(),
+        };
+        let bare: Verifier = builder().build();
+        let observed: Verifier = builder().observer(observer.clone()).build();
+        warm_up(&bare, token);
+        warm_up(&observed, token);
+        paired::bench(
+            &mut group,
+            ("metrics", name),
+            || accept(&bare, token),
+            || accept(&observed, token),
+        );
+    }
+}
+
 /// Where spans end that nobody exports.
 #[derive(Debug)]
 struct Ended;
@@ -167,6 +197,17 @@ impl opentelemetry_sdk::trace::SpanProcessor for Ended {
     }
 
     fn shutdown_with_timeout(&self, _: Duration) -> opentelemetry_sdk::error::OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// Where exported spans go: a request waits for no more than their way into the queue.
+#[derive(Debug)]
+struct Nowhere;
+
+impl SpanExporter for Nowhere {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        black_box(batch);
         Ok(())
     }
 }

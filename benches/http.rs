@@ -62,19 +62,38 @@ async fn compare() {
     let keys = serde_json::json!({ "keys": [key.public_jwk()] }).to_string();
     let jwks = serve_document(keys).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let keyward = |log: &str, name: &str| {
+    let keyward = |log: &str, name: &str, telemetry: &[(&str, &str)]| {
         let database = format!("sqlite://{}/{name}.db", folder.path().display());
-        Server::keyward(&[
+        let jwks = format!("http://{jwks}/jwks");
+        let mut variables = vec![
             ("BETTER_AUTH_URL", token::URL),
-            ("JWKS_URL", &format!("http://{jwks}/jwks")),
+            ("JWKS_URL", &jwks),
             ("DATABASE_URL", &database),
             ("RUST_LOG", log),
-        ])
+        ];
+        variables.extend(telemetry);
+        Server::keyward(&variables)
     };
+    // Nobody listens there: spans are made and put into the queue, and dropped from it.
+    let exporter = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
     let servers = [
         Server::poem(),
-        keyward("off", "quiet"),
-        keyward("info", "logging"),
+        keyward("off", "quiet", &[]),
+        keyward("info", "logging", &[]),
+        keyward(
+            "off",
+            "unsampled",
+            &[
+                exporter,
+                ("OTEL_TRACES_SAMPLER", "parentbased_always_off"),
+                ("OTEL_METRICS_EXPORTER", "none"),
+            ],
+        ),
+        keyward(
+            "off",
+            "observed",
+            &[exporter, ("METRICS_ADDR", "127.0.0.1:0")],
+        ),
     ];
     let good = token::token(&key);
     let many: Vec<String> = (0..1000)
@@ -110,6 +129,13 @@ async fn compare() {
             200,
         ),
         contender("me, one token, logging", 2, vec![me(&good)], 200),
+        contender("me, one token, not sampled", 3, vec![me(&good)], 200),
+        contender(
+            "me, one token, traced and measured",
+            4,
+            vec![me(&good)],
+            200,
+        ),
         contender("healthz", 1, vec![get("/healthz", None)], 200),
         contender("me, no token", 1, vec![get("/api/me", None)], 401),
         contender("me, bad signature", 1, vec![me(&forged)], 401),

@@ -17,65 +17,32 @@ need() {
 need cargo "see https://rustup.rs"
 need node "Node.js 20 or newer is needed"
 need npm "it comes with Node.js"
-need python3 "Python 3.10 to 3.13 is needed, for the telemetry tests' OTLP receiver"
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
-}
-apt_install() {
-    as_root apt-get update -q
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
-}
 
 have_postgres() {
     command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 if ! have_postgres; then
     step "installing PostgreSQL (apt-get install postgresql)"
-    apt_install postgresql
+    as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql
     have_postgres || { echo "tests/run.sh: PostgreSQL is still not there" >&2; exit 1; }
 fi
 
-# Unpacked, not installed: the package would start a server.
-prometheus=target/prometheus
-if [ ! -x "$prometheus/usr/bin/promtool" ]; then
-    step "fetching Prometheus (apt-get download prometheus, into $prometheus)"
-    mkdir -p "$prometheus"
-    (cd "$prometheus" && apt-get download -q prometheus) || {
-        as_root apt-get update -q
-        (cd "$prometheus" && apt-get download -q prometheus)
-    }
-    dpkg-deb -x "$prometheus"/prometheus_*.deb "$prometheus"
-    rm "$prometheus"/prometheus_*.deb
-fi
-
-telemetry=target/telemetry-venv
-if ! python3 -c 'import ensurepip' 2>/dev/null; then
-    step "installing Python's venv (apt-get install python3-venv)"
-    apt_install python3-venv
-fi
-step "installing an OTLP receiver (pip install rotel, into $telemetry)"
-python3 -m venv "$telemetry"
-"$telemetry/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --require-hashes -r tests/telemetry-requirements.txt
-rotel=$("$telemetry/bin/python" -c 'import os, sysconfig; print(os.path.join(sysconfig.get_path("purelib"), "rotel", "rotel-agent"))')
-if [[ $(ldd "$rotel") == *libpython*"not found"* ]]; then
-    libpython=$("$telemetry/bin/python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')
-    step "installing Python's library (apt-get install $libpython)"
-    apt_install "$libpython"
-fi
-"$rotel" version >/dev/null || { echo "tests/run.sh: rotel does not run" >&2; exit 1; }
+bash tests/install-telemetry.sh
 
 step "installing Better Auth (npm ci in tests/better-auth)"
 npm ci --prefix tests/better-auth --no-audit --no-fund --loglevel=error
 
 step "dashboard and alerts"
+promtool=target/prometheus/usr/bin/promtool
 npm ci --prefix tests/dashboard --no-audit --no-fund --loglevel=error
 node tests/dashboard/check.mjs
 for config in prometheus otel-lgtm; do
-    "$prometheus/usr/bin/promtool" check config "observability/prometheus/$config.yml"
+    "$promtool" check config "observability/prometheus/$config.yml"
 done
-"$prometheus/usr/bin/promtool" test rules observability/prometheus/alerts_test.yml
+"$promtool" test rules observability/prometheus/alerts_test.yml
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 

@@ -156,14 +156,30 @@ impl Results {
                 "the endpoint alone",
             ),
             (
-                "seen before, span sampled out",
-                "tracing/sampled out",
+                "seen before, logging at `info`",
+                "tracing/logging only",
                 "no subscriber",
             ),
             (
-                "seen before, span sampled",
-                "tracing/sampled",
+                "seen before, traces exported, this one not sampled",
+                "tracing/sampled out",
                 "no subscriber",
+            ),
+            ("seen before, sampled", "tracing/sampled", "no subscriber"),
+            (
+                "seen before, sampled and exported in batches",
+                "tracing/exported",
+                "no subscriber",
+            ),
+            (
+                "seen before, measured",
+                "metrics/seen before",
+                "not measured",
+            ),
+            (
+                "verified anew, measured",
+                "metrics/verified anew",
+                "not measured",
             ),
             (
                 "two threads, seen before, 10,000 tokens",
@@ -199,6 +215,14 @@ impl Results {
             (
                 "`/api/me`, one token, logging at `info`",
                 "me, one token, logging",
+            ),
+            (
+                "`/api/me`, one token, traces exported, none sampled",
+                "me, one token, not sampled",
+            ),
+            (
+                "`/api/me`, one token, every request traced and measured",
+                "me, one token, traced and measured",
             ),
             ("`/healthz`", "healthz"),
             ("`/api/me`, no token", "me, no token"),
