@@ -267,14 +267,14 @@ impl Refresh {
         }
     }
 
-    /// A signature under a known `kid` was bad. Whether that starts an attempt; nobody waits.
-    pub(crate) fn bad_signature(&mut self, now: Instant) -> bool {
+    /// A signature under a known `kid` was bad. The attempt that this starts, if it does; nobody
+    /// waits.
+    pub(crate) fn bad_signature(&mut self, now: Instant) -> Option<u64> {
         if self.in_flight || now < self.bad_signature_allowed_at || now < self.not_before {
-            return false;
+            return None;
         }
         self.bad_signature_allowed_at = now + self.options.bad_signature_cooldown;
-        self.begin();
-        true
+        Some(self.begin())
     }
 
     /// The attempt brought a good set. `random` is in `0.0..1.0`.
@@ -393,7 +393,7 @@ mod tests {
             assert!(refresh.scheduled_at() > now);
             started(ask(&mut refresh, 1, now, None));
             refresh.failed(now, None, 1.0);
-            assert!(refresh.bad_signature(now));
+            assert!(refresh.bad_signature(now).is_some());
         }
     }
 
@@ -528,12 +528,12 @@ mod tests {
     #[test]
     fn three_budgets_none_of_which_spends_another() {
         let (mut refresh, now) = fetched();
-        assert!(refresh.bad_signature(now));
+        assert!(refresh.bad_signature(now).is_some());
         refresh.succeeded(now, None, MIDDLE);
-        assert!(!refresh.bad_signature(now + 59 * SECOND));
+        assert!(refresh.bad_signature(now + 59 * SECOND).is_none());
         started(ask(&mut refresh, 1, now, None));
         refresh.succeeded(now, None, MIDDLE);
-        assert!(refresh.bad_signature(now + 60 * SECOND));
+        assert!(refresh.bad_signature(now + 60 * SECOND).is_some());
         refresh.succeeded(now + 60 * SECOND, None, MIDDLE);
         let due = refresh.scheduled_at();
         assert!(refresh.due(due).is_some());
@@ -567,8 +567,8 @@ mod tests {
                 retry_after: SECOND
             }
         );
-        assert!(!refresh.bad_signature(now + 44 * SECOND));
-        assert!(refresh.bad_signature(now + 45 * SECOND));
+        assert!(refresh.bad_signature(now + 44 * SECOND).is_none());
+        assert!(refresh.bad_signature(now + 45 * SECOND).is_some());
         refresh.failed(now, Some(Duration::MAX), MIDDLE);
         assert_eq!(refresh.scheduled_at() - now, LONGEST_RETRY_AFTER);
     }

@@ -88,8 +88,8 @@ struct Shared {
     ended: watch::Sender<u64>,
     keeper_runs: AtomicBool,
     kid_hasher: RandomState,
-    /// The verification that asked for the next attempt first, which is traced below it.
-    asked_by: Mutex<Option<Span>>,
+    /// An attempt, and the verification that asked for it first, which it is traced below.
+    asked_by: Mutex<Option<(u64, Span)>>,
 }
 
 struct Loaded {
@@ -223,8 +223,9 @@ impl RemoteKeySet {
 
     /// For a request whose token names a key of the set and is not that key's.
     pub(crate) fn bad_signature(&self) {
-        if self.0.refresh().bad_signature(Instant::now()) {
-            self.0.ask();
+        let attempt = self.0.refresh().bad_signature(Instant::now());
+        if let Some(attempt) = attempt {
+            self.0.ask(attempt);
         }
     }
 
@@ -241,7 +242,7 @@ impl RemoteKeySet {
             Answer::Unavailable { retry_after } => Lookup::Unavailable { retry_after },
             Answer::Wait(waiting) => {
                 let mut ended = self.0.ended.subscribe();
-                self.0.ask();
+                self.0.ask(waiting.attempt);
                 let limit = self.0.options.fetch_timeout + WAIT_MARGIN;
                 let wait = async move {
                     // Neither a time-out nor a closed channel needs handling: the request looks
@@ -283,17 +284,21 @@ impl Shared {
         lock(&self.refresh)
     }
 
-    /// Wakes the task that makes the attempts.
-    fn ask(&self) {
+    /// Wakes the task that makes the attempts, for the one with this number.
+    fn ask(&self, attempt: u64) {
         let span = Span::current();
         if !span.is_disabled() {
-            lock(&self.asked_by).get_or_insert(span);
+            let mut asked_by = lock(&self.asked_by);
+            if asked_by.as_ref().is_none_or(|(other, _)| *other < attempt) {
+                *asked_by = Some((attempt, span));
+            }
         }
         self.wake.notify_one();
     }
 
     async fn make_attempt(&self, number: u64) {
-        let parent = lock(&self.asked_by).take();
+        let asked_by = lock(&self.asked_by).take_if(|(attempt, _)| *attempt == number);
+        let parent = asked_by.map(|(_, span)| span);
         let span = tracing::info_span!(
             parent: parent.as_ref().and_then(Span::id),
             "refresh_key_set",
@@ -302,6 +307,9 @@ impl Shared {
             error.type = Empty,
         );
         self.attempt(number).instrument(span).await;
+        // Of those who asked after it had begun: a span that is held is not exported.
+        lock(&self.asked_by).take_if(|(attempt, _)| *attempt <= number);
+        self.ended.send_replace(number);
     }
 
     async fn attempt(&self, number: u64) {
@@ -338,7 +346,6 @@ impl Shared {
                 self.refresh().failed(now, retry_after, fastrand::f64());
             }
         }
-        self.ended.send_replace(number);
     }
 
     fn read(
@@ -431,6 +438,7 @@ impl Drop for KeeperGuard {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
             let abandoned = shared.refresh().abandon(Instant::now(), fastrand::f64());
+            lock(&shared.asked_by).take();
             shared.keeper_runs.store(false, Ordering::Release);
             shared.ended.send_replace(abandoned);
         }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -20,6 +21,7 @@ pub struct HttpAuthServer {
 struct Shared {
     document: Vec<u8>,
     status: StatusCode,
+    delay: Duration,
     requests: Vec<HeaderMap>,
 }
 
@@ -32,6 +34,7 @@ impl HttpAuthServer {
         let shared = Arc::new(Mutex::new(Shared {
             document: issuer.key_set_json(),
             status: StatusCode::OK,
+            delay: Duration::ZERO,
             requests: Vec::new(),
         }));
         let app = Router::new()
@@ -50,6 +53,11 @@ impl HttpAuthServer {
         self.shared.lock().unwrap().status = StatusCode::from_u16(status).unwrap();
     }
 
+    /// Takes this long from now on.
+    pub fn takes(&self, delay: Duration) {
+        self.shared.lock().unwrap().delay = delay;
+    }
+
     /// The headers of each request so far.
     pub fn requests(&self) -> Vec<HeaderMap> {
         self.shared.lock().unwrap().requests.clone()
@@ -60,7 +68,12 @@ async fn jwks(
     State(shared): State<Arc<Mutex<Shared>>>,
     headers: HeaderMap,
 ) -> (StatusCode, Vec<u8>) {
-    let mut shared = shared.lock().unwrap();
-    shared.requests.push(headers);
+    let delay = {
+        let mut shared = shared.lock().unwrap();
+        shared.requests.push(headers);
+        shared.delay
+    };
+    tokio::time::sleep(delay).await;
+    let shared = shared.lock().unwrap();
     (shared.status, shared.document.clone())
 }

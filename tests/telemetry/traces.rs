@@ -268,3 +268,62 @@ async fn a_sampler_is_obeyed() {
     assert!(status.success(), "{log}");
     assert!(receiver.spans().iter().all(|span| span.trace_id == TRACE));
 }
+
+/// All but one of them wait for what another has asked for; none is held back by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_share_a_fetch_are_all_exported_when_they_end() {
+    let receiver = OtlpReceiver::start().await;
+    let mut observed =
+        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &[]).await;
+    receiver
+        .wait_for(|span| span.name == "refresh_key_set")
+        .await;
+    observed.auth.takes(std::time::Duration::from_millis(500));
+    observed.issuer.rotate(keyward::Algorithm::EdDsa);
+    observed.auth.publishes(&observed.issuer);
+    let token = observed.issuer.token("ada");
+    let mut requests = tokio::task::JoinSet::new();
+    for number in 1..=20 {
+        let trace = format!("{number:032x}");
+        let request = client()
+            .get(format!("{}/api/me", observed.keyward.url))
+            .bearer_auth(&token)
+            .header("traceparent", format!("00-{trace}-{CALLER}-01"));
+        requests.spawn(async move {
+            assert_eq!(request.send().await.unwrap().status(), 200);
+            trace
+        });
+    }
+    let traces = requests.join_all().await;
+    for trace in traces {
+        receiver
+            .wait_for(|span| span.trace_id == trace && span.name == "verify_token")
+            .await;
+    }
+    let spans = receiver.spans();
+    let refreshes = spans.iter().filter(|span| span.name == "refresh_key_set");
+    let asked_for: Vec<&Span> = refreshes
+        .filter(|span| span.parent_span_id.is_some())
+        .collect();
+    assert_eq!(
+        asked_for.len(),
+        1,
+        "one fetch, below the request that asked first"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_for_the_backend_are_sent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (seen, mut keys) = tokio::sync::mpsc::unbounded_channel();
+    let app = axum::Router::new().fallback(move |headers: axum::http::HeaderMap| async move {
+        let _ = seen.send(headers.get("x-api-key").cloned());
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let headers = [("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=k123")];
+    let observed = Observed::exporting_to(&endpoint, "http/protobuf", &headers).await;
+    assert_eq!(observed.get("/api/me", "garbage", &[]).await.status(), 401);
+    let key = tokio::time::timeout(service::PATIENCE, keys.recv()).await;
+    assert_eq!(key.unwrap().unwrap().unwrap(), "k123");
+}
