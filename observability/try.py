@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -18,11 +19,13 @@ import urllib.parse
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROMETHEUS = "127.0.0.1:9090"
 # Refusals by their reason.
 QUERY = 'sum by (error_type) (rate(keyward_verifications_total{keyward_outcome="refused"}[15s])) > 0'
 # Long enough for Prometheus to have rates.
 TRAFFIC_SECONDS = 40
+
+# The caller's own settings are for another receiver.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
 
 no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -102,14 +105,14 @@ def main():
             rotel, "start", "--exporter", "blackhole",
             "--otlp-http-endpoint", f"127.0.0.1:{http}", "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}",
             "--otlp-with-trace-processor", recorder, "--otlp-with-metrics-processor", recorder,
-            env={**os.environ, "RECORD_TO": records}, cwd=folder, stdout=log, stderr=log))
+            env={**ENVIRONMENT, "RECORD_TO": records}, cwd=folder, stdout=log, stderr=log))
         wait_until(lambda: os.path.exists(records), "the OTLP receiver")
 
         keyward = stack.enter_context(running(
             f"{ROOT}/target/debug/keyward", "dev",
             "--listen-addr", "127.0.0.1:0", "--issuer-addr", "127.0.0.1:0",
             "--database-url", f"sqlite://{folder}/tasks.db",
-            env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{http}",
+            env={**ENVIRONMENT, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{http}",
                  "OTEL_METRICS_EXPORTER": "none", "OTEL_BSP_SCHEDULE_DELAY": "200",
                  "METRICS_ADDR": "127.0.0.1:0", "RUST_LOG": "warn"},
             stdout=subprocess.PIPE, text=True))
@@ -125,15 +128,12 @@ def main():
                 "global: {scrape_interval: 1s, evaluation_interval: 5s}\n"
                 f"rule_files: ['{ROOT}/observability/prometheus/alerts.yml']\n"
                 f"scrape_configs: [{{job_name: keyward, static_configs: [{{targets: ['{metrics}']}}]}}]\n")
-        prometheus = stack.enter_context(running(
+        prometheus = f"127.0.0.1:{free_port()}"
+        stack.enter_context(running(
             f"{ROOT}/target/prometheus/usr/bin/prometheus", f"--config.file={folder}/prometheus.yml",
-            f"--storage.tsdb.path={folder}/data", f"--web.listen-address={PROMETHEUS}",
+            f"--storage.tsdb.path={folder}/data", f"--web.listen-address={prometheus}",
             stdout=log, stderr=log))
-        # It ends at once where another has the port.
-        wait_until(lambda: prometheus.poll() is not None
-                   or get(f"http://{PROMETHEUS}/-/ready")[0] == 200, "Prometheus")
-        if prometheus.poll() is not None:
-            sys.exit(f"try.py: Prometheus did not start; is {PROMETHEUS} in use?")
+        wait_until(lambda: get(f"http://{prometheus}/-/ready")[0] == 200, "Prometheus")
 
         def token(user):
             return json.loads(get(f"{issuer}/api/auth/token?user={user}")[2])["token"]
@@ -167,12 +167,14 @@ def main():
             print()
         query = urllib.parse.quote(QUERY)
         print(f"Metrics: http://{metrics}/metrics")
-        print(f"Prometheus: http://{PROMETHEUS}/graph?g0.expr={query}&g0.tab=0&g0.stacked=1&g0.range_input=1m")
-        print(f"Alerts: http://{PROMETHEUS}/alerts")
+        print(f"Prometheus: http://{prometheus}/graph?g0.expr={query}&g0.tab=0&g0.stacked=1&g0.range_input=1m")
+        print(f"Alerts: http://{prometheus}/alerts")
         print("\nCtrl-C ends everything.", flush=True)
         time.sleep(seconds if seconds is not None else 24 * 60 * 60)
 
 
+# So that what was started is stopped.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 try:
     main()
 except KeyboardInterrupt:

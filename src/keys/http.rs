@@ -110,12 +110,13 @@ impl HttpFetcher {
             server.port = url.port_or_known_default().map(i64::from),
             http.response.status_code = Empty,
             error.type = Empty,
+            otel.status_code = Empty,
         );
+        // If this is dropped, it has taken too long.
+        let mut error = ErrorOfSpan(&span, Some(FetchError::Timeout));
         let result = self.exchange(url, if_none_match).instrument(span.clone());
         let result = result.await;
-        if let Err(error) = &result {
-            span.record("error.type", &*error.code());
-        }
+        error.1 = result.as_ref().err().copied();
         result
     }
 
@@ -163,6 +164,18 @@ impl HttpFetcher {
                 status: status.as_u16(),
                 retry_after: retry_after(response.headers()),
             }),
+        }
+    }
+}
+
+/// Written into the span when it is dropped.
+struct ErrorOfSpan<'s>(&'s Span, Option<FetchError>);
+
+impl Drop for ErrorOfSpan<'_> {
+    fn drop(&mut self) {
+        if let Some(error) = self.1 {
+            self.0.record("error.type", &*error.code());
+            self.0.record("otel.status_code", "ERROR");
         }
     }
 }

@@ -289,7 +289,9 @@ impl Shared {
         let span = Span::current();
         if !span.is_disabled() {
             let mut asked_by = lock(&self.asked_by);
-            if asked_by.as_ref().is_none_or(|(other, _)| *other < attempt) {
+            // One that has ended by now would hold the span, and hold it back, until the next.
+            let is_ahead = attempt > *self.ended.borrow();
+            if is_ahead && asked_by.as_ref().is_none_or(|(other, _)| *other < attempt) {
                 *asked_by = Some((attempt, span));
             }
         }
@@ -298,17 +300,23 @@ impl Shared {
 
     async fn make_attempt(&self, number: u64) {
         let asked_by = lock(&self.asked_by).take_if(|(attempt, _)| *attempt == number);
-        let parent = asked_by.map(|(_, span)| span);
-        let span = tracing::info_span!(
-            parent: parent.as_ref().and_then(Span::id),
-            "refresh_key_set",
-            keyward.result = Empty,
-            keyward.key_set.keys = Empty,
-            error.type = Empty,
-        );
+        let span = || {
+            tracing::info_span!(
+                "refresh_key_set",
+                otel.status_code = Empty,
+                keyward.result = Empty,
+                keyward.key_set.keys = Empty,
+                error.type = Empty,
+            )
+        };
+        // Entered, not named as the parent: its id may mean nothing to this thread's subscriber.
+        let span = match asked_by {
+            Some((_, parent)) => parent.in_scope(span),
+            None => span(),
+        };
         self.attempt(number).instrument(span).await;
-        // Of those who asked after it had begun: a span that is held is not exported.
-        lock(&self.asked_by).take_if(|(attempt, _)| *attempt <= number);
+        let mut asked_by = lock(&self.asked_by);
+        asked_by.take_if(|(attempt, _)| *attempt <= number);
         self.ended.send_replace(number);
     }
 
@@ -337,6 +345,7 @@ impl Shared {
                 let span = Span::current();
                 span.record("keyward.result", "failed");
                 span.record("error.type", &*error.code());
+                span.record("otel.status_code", "ERROR");
                 tracing::warn!(
                     error = %error,
                     keys_held = held.is_some(),

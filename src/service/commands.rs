@@ -27,6 +27,9 @@ const DEV_DATABASE: &str = "sqlite://keyward-dev.db";
 /// Where Next.js listens in development.
 const DEV_ORIGINS: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"];
 
+/// For a scrape under way at shutdown.
+const METRICS_GRACE: Duration = Duration::from_secs(1);
+
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Verifies Better Auth tokens in front of a typed task API.
@@ -390,6 +393,9 @@ impl ApiServer {
         let metrics = async {
             if let Some((listener, registry)) = self.metrics.zip(self.telemetry.registry()) {
                 let app = PoemService::new(metrics_app(registry));
+                let mut limits = limits;
+                // Nobody's request depends on it.
+                limits.shutdown_grace = METRICS_GRACE;
                 serve(listener, app, limits, until_stopped(stopped)).await;
             }
         };

@@ -365,6 +365,12 @@ impl LogArgs {
     pub fn parse(&self, on_a_terminal: bool) -> Result<(EnvFilter, LogFormat), ConfigError> {
         let filter = Variable::new("RUST_LOG", "info,keyward=debug", &self.rust_log);
         let directives = filter.optional().map_or("info", |filter| filter.value);
+        if directives.contains('[') {
+            // A span is there only if its request is traced.
+            let problem =
+                "must not filter by spans, in brackets: lines are chosen by target and level";
+            return Err(filter.error(problem.to_owned()));
+        }
         let parsed = EnvFilter::builder()
             .parse(directives)
             .map_err(|_| filter.error("is not a list of filter directives".to_owned()))?;

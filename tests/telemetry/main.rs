@@ -29,6 +29,8 @@ struct Observed {
     keyward: Keyward,
     auth: HttpAuthServer,
     issuer: TestIssuer,
+    /// Made once: it takes longer than a request.
+    client: reqwest::Client,
 }
 
 impl Observed {
@@ -41,6 +43,7 @@ impl Observed {
             keyward,
             auth,
             issuer,
+            client: client(),
         }
     }
 
@@ -57,7 +60,8 @@ impl Observed {
     }
 
     async fn get(&self, path: &str, token: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = client()
+        let mut request = self
+            .client
             .get(format!("{}{path}", self.keyward.url))
             .bearer_auth(token);
         for (name, value) in headers {

@@ -216,7 +216,9 @@ async fn a_refresh_that_fails_says_why_and_its_verification_too() {
         .await;
     assert_eq!(refresh.text("keyward.result"), Some("failed"));
     assert_eq!(refresh.text("error.type"), Some("503"));
+    assert_eq!(refresh.status.0, 2);
     let fetch = receiver.wait_for(below("GET", refresh)).await;
+    assert_eq!(fetch.status.0, 2);
     assert_eq!(fetch.text("error.type"), Some("503"));
     let server = receiver
         .wait_for(|span| span.kind == SpanKind::Server)

@@ -30,7 +30,7 @@ mod user;
 pub use body::MAX_BODY_BYTES;
 pub use document::{document, to_text};
 pub use error::{ApiError, KINDS, Kind};
-pub use router::RouteTemplate;
+pub use router::MatchedRoute;
 
 use poem::{Endpoint, EndpointExt, Response};
 

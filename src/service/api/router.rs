@@ -5,7 +5,7 @@
 //! put together here, from the operations' own table and metadata.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderValue, Method};
@@ -40,8 +40,8 @@ pub fn router<A: OpenApi>(api: A, others: Table) -> Route {
                 },
             )
         });
-        let template = documented.get(&path).unwrap_or(&path);
-        let operations = Methods::new(template, operations.collect());
+        let spelled = documented.get(&path).unwrap_or(&path);
+        let operations = Methods::new(spelled, operations.collect());
         route = route.at(path, operations);
     }
     for (path, methods) in others {
@@ -61,10 +61,17 @@ pub fn router<A: OpenApi>(api: A, others: Table) -> Route {
     route
 }
 
-/// A route as the document spells it, in the extensions of its responses: what traces and metrics call
-/// it. Poem's own pattern has numbers for the names of parameters.
-#[derive(Clone, Debug)]
-pub struct RouteTemplate(pub Arc<str>);
+/// Put into a request's extensions it tells, however the request ends, which route was found for it:
+/// its path as the document spells it. Poem's own pattern has numbers for the names of parameters.
+#[derive(Clone, Debug, Default)]
+pub struct MatchedRoute(Arc<OnceLock<Arc<str>>>);
+
+impl MatchedRoute {
+    /// The route's path, once there is one.
+    pub fn path(&self) -> Option<&Arc<str>> {
+        self.0.get()
+    }
+}
 
 /// The document's spelling of each route.
 fn documented_paths<A: OpenApi>() -> HashMap<String, String> {
@@ -126,13 +133,13 @@ impl Operation {
 
 /// The methods of one path. A `BTreeMap` gives `Allow` one order.
 struct Methods {
-    template: RouteTemplate,
+    path: Arc<str>,
     operations: BTreeMap<String, Operation>,
     allow: HeaderValue,
 }
 
 impl Methods {
-    fn new(template: &str, operations: HashMap<Method, Operation>) -> Self {
+    fn new(path: &str, operations: HashMap<Method, Operation>) -> Self {
         let operations: BTreeMap<_, _> = operations
             .into_iter()
             .map(|(method, operation)| (method.to_string(), operation))
@@ -144,13 +151,21 @@ impl Methods {
         let allow = HeaderValue::from_str(&allow.join(", "))
             .unwrap_or_else(|_| HeaderValue::from_static("GET, HEAD"));
         Self {
-            template: RouteTemplate(template.into()),
+            path: path.into(),
             operations,
             allow,
         }
     }
+}
 
-    async fn answer(&self, mut request: Request) -> Result<Response> {
+impl Endpoint for Methods {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        if let Some(MatchedRoute(route)) = request.extensions().get() {
+            // Nothing was found for it before.
+            let _ = route.set(self.path.clone());
+        }
         if let Some(operation) = self.operations.get(request.method().as_str()) {
             return operation.call(request).await;
         }
@@ -163,23 +178,6 @@ impl Methods {
                 Ok(response)
             }
             _ => Err(ApiError::method_not_allowed(self.allow.clone()).into()),
-        }
-    }
-}
-
-impl Endpoint for Methods {
-    type Output = Response;
-
-    async fn call(&self, request: Request) -> Result<Response> {
-        match self.answer(request).await {
-            Ok(mut response) => {
-                response.extensions_mut().insert(self.template.clone());
-                Ok(response)
-            }
-            Err(mut error) => {
-                error.set_data(self.template.clone());
-                Err(error)
-            }
         }
     }
 }

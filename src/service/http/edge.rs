@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -20,6 +20,7 @@ use opentelemetry::context::FutureExt;
 use poem::Endpoint;
 use tokio::time::error::Elapsed;
 use tower::Service;
+use tracing::Level;
 
 use super::limited_body::{LimitedBody, TooLarge};
 use super::line_limit::{LineLimit, Taken};
@@ -28,7 +29,7 @@ use super::poem_service::poem_request;
 use super::time_limit::within;
 use super::{HttpOptions, REQUEST_ID, ResponseBody};
 use crate::problem::ProblemCode;
-use crate::service::telemetry::RequestTelemetry;
+use crate::service::telemetry::{RequestSpan, RequestTelemetry};
 use crate::{PROBLEM_JSON, Problem, Rejection, TraceId};
 
 /// How many headers a response gets on its way out.
@@ -80,11 +81,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let began = Instant::now();
-        let span = self.0.telemetry.begin(request.method(), request.headers());
+        let mut span = self.0.telemetry.begin(request.method(), request.headers());
         let context = span.context.clone();
         let trace_id = span.trace_id();
         request.extensions_mut().insert(trace_id);
+        request.extensions_mut().insert(span.route.clone());
         let edge = self.0.clone();
         let accepted = edge.accept(request);
         // The app's future is built in its place and only referred to: each function more that takes
@@ -102,9 +103,9 @@ where
                 Ok(response) => as_problem(response.into(), &trace_id),
                 Err(status) => error_response(status, HeaderMap::new(), &trace_id),
             };
-            let (code, took) = (problem_code(&response), began.elapsed());
-            edge.log(&response, code, took);
-            span.end(&response, code, took);
+            let code = problem_code(&response);
+            span.answered(response.status(), code);
+            edge.log(&span, response.status(), code);
             Ok(finished(response, &trace_id))
         };
         Box::pin(finish.with_context(context))
@@ -229,48 +230,42 @@ fn problem_code(response: &Response<ResponseBody>) -> Option<&'static str> {
 impl<E> Inner<E> {
     /// One line a request: at `debug` for what went well, so that a busy service's log stays small,
     /// and no more than a few a second for the rest, so that nobody can fill a disk with refusals.
-    fn log(
-        &self,
-        response: &Response<ResponseBody>,
-        code: Option<&'static str>,
-        duration: Duration,
-    ) {
-        let status = response.status().as_u16();
-        let milliseconds = || duration.as_secs_f64() * 1000.0;
-        if status < 400 {
-            tracing::debug!(status, milliseconds = milliseconds(), "request answered");
-            return;
+    /// Not the path, which may hold what is nobody's business, but the route.
+    fn log(&self, span: &RequestSpan, status: StatusCode, code: Option<&'static str>) {
+        /// A line at a level, if the level is wanted and the limit allows it.
+        macro_rules! limited_line {
+            ($level:expr, $limit:expr, $message:literal) => {
+                if tracing::enabled!($level)
+                    && let Taken::Allowed { suppressed } = $limit.take()
+                {
+                    if suppressed > 0 {
+                        tracing::event!(
+                            $level,
+                            suppressed,
+                            "more lines like the next were left out"
+                        );
+                    }
+                    line!($level, $message);
+                }
+            };
         }
-        let failed = status >= 500;
-        let limit = if failed {
-            &self.failures
-        } else {
-            &self.refusals
-        };
-        let suppressed = match limit.take() {
-            Taken::Suppressed => return,
-            Taken::Allowed { suppressed } => suppressed,
-        };
-        if suppressed > 0 {
-            tracing::warn!(
-                suppressed,
-                failed,
-                "more requests like the following were not logged"
-            );
+        macro_rules! line {
+            ($level:expr, $message:literal) => {
+                tracing::event!(
+                    $level,
+                    method = span.method,
+                    route = span.route.path().map(|path| &**path),
+                    status = status.as_u16(),
+                    code,
+                    milliseconds = span.elapsed().as_secs_f64() * 1000.0,
+                    $message
+                )
+            };
         }
-        match failed {
-            true => tracing::error!(
-                status,
-                code,
-                milliseconds = milliseconds(),
-                "request failed"
-            ),
-            false => tracing::info!(
-                status,
-                code,
-                milliseconds = milliseconds(),
-                "request refused"
-            ),
+        match status.as_u16() {
+            500.. => limited_line!(Level::ERROR, self.failures, "request failed"),
+            400..=499 => limited_line!(Level::INFO, self.refusals, "request refused"),
+            _ => line!(Level::DEBUG, "request answered"),
         }
     }
 }

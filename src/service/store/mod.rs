@@ -242,12 +242,14 @@ impl TaskStore {
             db.collection.name = TABLE,
             db.query.summary = operation.summary,
             error.type = Empty,
+            otel.status_code = Empty,
         );
         let began = Instant::now();
         let result = call.instrument(span.clone()).await;
         let error = result.as_ref().err().map(StoreError::code);
         if let Some(error) = &error {
             span.record("error.type", &**error);
+            span.record("otel.status_code", "ERROR");
         }
         if let Some(metrics) = &self.metrics {
             let mut attributes = vec![

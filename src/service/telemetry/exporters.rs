@@ -15,11 +15,9 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use uuid::Uuid;
 
 use super::SCOPE;
-use crate::service::error_chain::chain;
 use crate::service::variable::ConfigError;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const ENDPOINT_EXAMPLE: &str = "http://localhost:4318";
 
 /// The variables of one signal that go before the general ones.
 struct Signal {
@@ -65,6 +63,9 @@ impl Signal {
         let has_endpoint = [self.endpoint, ENDPOINT]
             .iter()
             .any(|name| variable(name).is_some());
+        if is_disabled || !has_endpoint {
+            return Ok(None);
+        }
         match variable(self.exporter).as_deref() {
             None | Some("otlp") => {}
             Some("none") => return Ok(None),
@@ -75,9 +76,6 @@ impl Signal {
                     example: "otlp",
                 });
             }
-        }
-        if is_disabled || !has_endpoint {
-            return Ok(None);
         }
         let named = [self.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"]
             .into_iter()
@@ -90,6 +88,19 @@ impl Signal {
                 problem: "is neither http/protobuf nor grpc".to_owned(),
                 example: "http/protobuf",
             }),
+        }
+    }
+
+    /// The endpoint is at fault. Its value is not repeated: it may hold a password.
+    fn unusable(&self) -> ConfigError {
+        let variable = match variable(self.endpoint) {
+            Some(_) => self.endpoint,
+            None => ENDPOINT,
+        };
+        ConfigError {
+            variable,
+            problem: "is not an endpoint that can be sent to".to_owned(),
+            example: "http://localhost:4318",
         }
     }
 }
@@ -115,14 +126,6 @@ fn resource() -> Resource {
     Resource::builder().with_attributes(attributes).build()
 }
 
-fn unusable(error: &(dyn std::error::Error + 'static)) -> ConfigError {
-    ConfigError {
-        variable: ENDPOINT,
-        problem: format!("is unusable: {}", chain(error)),
-        example: ENDPOINT_EXAMPLE,
-    }
-}
-
 /// Sends spans in batches, from a thread of its own. When that falls behind, spans are dropped; a
 /// request never waits.
 pub(super) fn traces() -> Result<Option<SdkTracerProvider>, ConfigError> {
@@ -136,7 +139,7 @@ pub(super) fn traces() -> Result<Option<SdkTracerProvider>, ConfigError> {
     };
     let provider = SdkTracerProvider::builder()
         .with_resource(resource())
-        .with_batch_exporter(exporter.map_err(|error| unusable(&error))?)
+        .with_batch_exporter(exporter.map_err(|_| TRACES.unusable())?)
         .build();
     Ok(Some(provider))
 }
@@ -157,14 +160,14 @@ pub(super) fn metrics(
             Protocol::HttpProtobuf => exporter.with_http().build(),
             Protocol::Grpc => exporter.with_tonic().build(),
         };
-        provider = provider.with_periodic_exporter(exporter.map_err(|error| unusable(&error))?);
+        provider = provider.with_periodic_exporter(exporter.map_err(|_| METRICS.unusable())?);
     }
     if let Some(registry) = registry {
         let reader = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false)
             .build()
-            .map_err(|error| unusable(&error))?;
+            .map_err(|_| METRICS.unusable())?;
         provider = provider.with_reader(reader);
     }
     Ok(Some(provider.build()))

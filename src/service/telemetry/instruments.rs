@@ -256,17 +256,31 @@ impl<F> TimedFetcher<F> {
 impl<F: FetchKeySet> FetchKeySet for TimedFetcher<F> {
     fn fetch(&self, if_none_match: Option<String>) -> FetchFuture<'_> {
         Box::pin(async move {
-            let began = Instant::now();
-            let fetched = self.fetcher.fetch(if_none_match).await;
-            let result = if fetched.is_ok() {
-                "succeeded"
-            } else {
-                "failed"
+            let mut timed = TimedFetch {
+                duration: &self.duration,
+                began: Instant::now(),
+                result: "failed",
             };
-            let attributes = [KeyValue::new("keyward.result", result)];
-            self.duration
-                .record(began.elapsed().as_secs_f64(), &attributes);
+            let fetched = self.fetcher.fetch(if_none_match).await;
+            if fetched.is_ok() {
+                timed.result = "succeeded";
+            }
             fetched
         })
+    }
+}
+
+/// A fetch under way, recorded when it is dropped: one that takes too long is not awaited.
+struct TimedFetch<'f> {
+    duration: &'f Histogram<f64>,
+    began: Instant,
+    result: &'static str,
+}
+
+impl Drop for TimedFetch<'_> {
+    fn drop(&mut self) {
+        let attributes = [KeyValue::new("keyward.result", self.result)];
+        self.duration
+            .record(self.began.elapsed().as_secs_f64(), &attributes);
     }
 }

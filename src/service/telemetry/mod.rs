@@ -28,6 +28,7 @@ mod verifications;
 pub use filter::Wanted;
 pub use instruments::{DatabaseMetrics, HttpMetrics, TimedFetcher, observe_keys, observe_pool};
 pub use lines::Lines;
+pub(super) use requests::RequestSpan;
 pub use requests::RequestTelemetry;
 pub use scrape::metrics_app;
 pub use subject::SubjectHasher;

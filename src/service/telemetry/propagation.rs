@@ -12,6 +12,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// What everybody must be able to pass on (section 3.3.1.5). A longer one is left out: it is copied
+/// into every span, and sent to the auth server, which refuses a request with large headers.
+const MAX_STATE_LEN: usize = 512;
+
 /// The caller's span. `None` without a header, with several, and with one that is not valid.
 pub(super) fn extract(headers: &HeaderMap) -> Option<SpanContext> {
     let mut values = headers.get_all(TRACEPARENT).iter();
@@ -19,14 +23,17 @@ pub(super) fn extract(headers: &HeaderMap) -> Option<SpanContext> {
         (Some(value), None) => parse(value.to_str().ok()?)?,
         _ => return None,
     };
-    // Several headers are one list (section 3.3.1); an invalid one is none.
+    // Several headers are one list (section 3.3.1); an invalid one is none, and so is a long one.
     let states: Option<Vec<&str>> = headers
         .get_all(TRACESTATE)
         .iter()
         .map(|value| value.to_str().ok())
         .collect();
-    let state = states.and_then(|states| TraceState::from_str(&states.join(",")).ok());
-    let state = state.unwrap_or_default();
+    let state = states
+        .map(|states| states.join(","))
+        .filter(|state| state.len() <= MAX_STATE_LEN)
+        .and_then(|state| TraceState::from_str(&state).ok())
+        .unwrap_or_default();
     Some(SpanContext::new(trace, parent, flags, true, state))
 }
 
@@ -127,5 +134,13 @@ mod tests {
         assert_eq!(state(&["a=1,b=2"]), "a=1,b=2");
         assert_eq!(state(&["a=1", "b=2"]), "a=1,b=2");
         assert_eq!(state(&["no state"]), "");
+        let of_len = |len: usize| format!("a={}", "x".repeat(len - 2));
+        let longest = ["a=", &"x".repeat(250), ",bbbbb=", &"y".repeat(253)].concat();
+        assert_eq!((longest.len(), &*state(&[&longest])), (512, &*longest));
+        assert_eq!(state(&[&longest, "c=3"]), "");
+        assert_eq!(
+            state(&[&of_len(200), &of_len(200).replace('a', "b")]).len(),
+            401
+        );
     }
 }

@@ -6,9 +6,9 @@
 //! log lines.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, StatusCode};
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId as OtelTraceId,
     TraceState, Tracer,
@@ -19,7 +19,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 use super::instruments::{Active, HttpMetrics, known_method};
 use super::propagation;
 use crate::problem::TraceId;
-use crate::service::api::RouteTemplate;
+use crate::service::api::MatchedRoute;
 
 /// Traces and measures requests, as far as anybody wants to know. Without anything by default.
 #[derive(Clone, Debug, Default)]
@@ -28,12 +28,22 @@ pub struct RequestTelemetry {
     metrics: Option<HttpMetrics>,
 }
 
-/// A request under way.
+/// A request under way. When it is dropped it has ended: answered, or, if it was not, cancelled.
 pub(in crate::service) struct RequestSpan {
     /// With the span in it.
     pub(in crate::service) context: Context,
-    method: &'static str,
+    pub(in crate::service) method: &'static str,
+    /// For the router to fill in.
+    pub(in crate::service) route: MatchedRoute,
+    began: Instant,
+    answer: Option<Answer>,
     metrics: Option<(HttpMetrics, Active)>,
+}
+
+struct Answer {
+    status: StatusCode,
+    /// Of the problem, if it is one.
+    code: Option<&'static str>,
 }
 
 impl RequestTelemetry {
@@ -52,7 +62,10 @@ impl RequestTelemetry {
                     None => Context::new(),
                 };
                 let span = tracer
-                    .span_builder(known_method(method))
+                    .span_builder(match known_method(method) {
+                        "_OTHER" => "HTTP",
+                        known => known,
+                    })
                     .with_kind(SpanKind::Server)
                     .start_with_context(tracer, &parent);
                 parent.with_span(span)
@@ -66,6 +79,9 @@ impl RequestTelemetry {
         RequestSpan {
             context,
             method: known_method(method),
+            route: MatchedRoute::default(),
+            began: Instant::now(),
+            answer: None,
             metrics,
         }
     }
@@ -88,45 +104,66 @@ impl RequestSpan {
         TraceId::from_bytes(id.to_bytes())
     }
 
+    /// Time since it began.
+    pub(in crate::service) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// The request was answered. `code`: of the problem, if it is one.
-    pub(in crate::service) fn end<B>(
-        &self,
-        response: &Response<B>,
-        code: Option<&'static str>,
-        duration: Duration,
-    ) {
+    pub(in crate::service) fn answered(&mut self, status: StatusCode, code: Option<&'static str>) {
+        self.answer = Some(Answer { status, code });
+    }
+
+    /// What is wrong with the server, if anything is.
+    fn error(&self) -> Option<Cow<'static, str>> {
+        match &self.answer {
+            None => Some("cancelled".into()),
+            Some(Answer { status, code }) if status.is_server_error() => {
+                Some(code.map_or_else(|| status.as_str().to_owned().into(), Cow::Borrowed))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+impl Drop for RequestSpan {
+    fn drop(&mut self) {
         let span = self.context.span();
         if self.metrics.is_none() && !span.is_recording() {
             return;
         }
-        let status = response.status();
         let mut attributes = vec![
             KeyValue::new("http.request.method", self.method),
             KeyValue::new("url.scheme", "http"),
-            KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
         ];
-        let route = response.extensions().get::<RouteTemplate>();
-        if let Some(RouteTemplate(route)) = route {
+        if let Some(Answer { status, .. }) = &self.answer {
+            let status = i64::from(status.as_u16());
+            attributes.push(KeyValue::new("http.response.status_code", status));
+        }
+        if let Some(route) = self.route.path() {
             attributes.push(KeyValue::new("http.route", route.clone()));
         }
-        if status.is_server_error() {
-            let kind = code.map_or_else(|| status.as_str().to_owned().into(), Cow::Borrowed);
-            attributes.push(KeyValue::new("error.type", kind));
+        let error = self.error();
+        if let Some(error) = &error {
+            attributes.push(KeyValue::new("error.type", error.clone()));
         }
         if let Some((metrics, _)) = &self.metrics {
-            metrics.record(duration, &attributes);
+            metrics.record(self.began.elapsed(), &attributes);
         }
         if span.is_recording() {
-            if let Some(RouteTemplate(route)) = route {
+            if let Some(route) = self.route.path() {
                 span.update_name(format!("{} {route}", self.method));
             }
             // Of a server span, what the caller did wrong is no error.
-            if status.is_server_error() {
+            if error.is_some() {
                 span.set_status(Status::error(""));
             }
             span.set_attributes(attributes);
-            if let Some(code) = code {
-                span.set_attribute(KeyValue::new("keyward.problem.code", code));
+            if let Some(Answer {
+                code: Some(code), ..
+            }) = &self.answer
+            {
+                span.set_attribute(KeyValue::new("keyward.problem.code", *code));
             }
         }
         span.end();
