@@ -168,7 +168,7 @@ def main():
         query = urllib.parse.quote(QUERY)
         print(f"Metrics: http://{metrics}/metrics")
         print(f"Prometheus: http://{prometheus}/graph?g0.expr={query}&g0.tab=0&g0.stacked=1&g0.range_input=1m")
-        print(f"Alerts: http://{prometheus}/alerts")
+        print(f"Alerts: http://{prometheus}/classic/alerts")
         print("\nCtrl-C ends everything.", flush=True)
         time.sleep(seconds if seconds is not None else 24 * 60 * 60)
 
