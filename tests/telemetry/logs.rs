@@ -129,3 +129,70 @@ async fn variables_that_do_not_parse_stop_the_start() {
         );
     }
 }
+
+/// With everything logged that any crate has to say, and everything exported.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_tells_who_a_user_is_or_what_a_token_holds() {
+    let receiver = OtlpReceiver::start().await;
+    let variables = [("RUST_LOG", "trace"), ("METRICS_ADDR", "127.0.0.1:0")];
+    let observed =
+        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &variables).await;
+    observed.traffic().await;
+    let good = observed.issuer.token("ada-lovelace");
+    let expired = observed.expired();
+    let mut tampered = good.clone();
+    let at = tampered.len() - 60;
+    let swapped = if &tampered[at..=at] == "A" { "B" } else { "A" };
+    tampered.replace_range(at..=at, swapped);
+    for token in [&good, &expired, &tampered] {
+        observed.get("/api/me", token, &[]).await;
+        observed
+            .get(&format!("/api/tasks?cursor={}", &token[..40]), token, &[])
+            .await;
+        observed
+            .get(&format!("/api/{}", &token[..60]), token, &[])
+            .await;
+    }
+    let shown = observed.client.get(observed.metrics_url()).send().await;
+    let shown = shown.unwrap().text().await.unwrap();
+    let (status, log) = observed.keyward.stop().await;
+    assert!(status.success());
+    assert!(
+        log.contains("hyper") && log.contains("sqlx"),
+        "others speak too"
+    );
+    let spans: Vec<String> = receiver
+        .spans()
+        .iter()
+        .map(|span| format!("{span:?}"))
+        .collect();
+    assert!(spans.len() > 100);
+
+    let mut secrets: Vec<String> = [
+        "ada-lovelace",
+        "ada@example.com",
+        "Ada Lovelace",
+        "Buy milk",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for token in [&good, &expired, &tampered] {
+        // The header is the same for all and says nothing; what follows is theirs.
+        let (_, rest) = token.split_once('.').unwrap();
+        let pieces = rest.as_bytes().chunks_exact(12);
+        secrets.extend(pieces.map(|piece| String::from_utf8(piece.to_vec()).unwrap()));
+    }
+    for (place, text) in [
+        ("log", &log),
+        ("metrics", &shown),
+        ("spans", &spans.join("\n")),
+    ] {
+        for secret in &secrets {
+            if let Some(at) = text.find(secret.as_str()) {
+                let from = text[..at].rfind('\n').map_or(0, |line| line + 1);
+                let to = text[at..].find('\n').map_or(text.len(), |end| at + end);
+                panic!("{secret} in the {place}: {}", &text[from..to]);
+            }
+        }
+    }
+}

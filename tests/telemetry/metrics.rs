@@ -11,13 +11,13 @@ use super::*;
 
 impl Observed {
     /// Where `/metrics` is.
-    fn metrics_url(&self) -> String {
+    pub fn metrics_url(&self) -> String {
         let (_, rest) = self.keyward.greeting.split_once("metrics at ").unwrap();
         rest.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Good and bad requests of every kind that the dashboard tells apart.
-    async fn traffic(&self) {
+    pub async fn traffic(&self) {
         let good = self.issuer.token("ada-lovelace");
         let call = |method: reqwest::Method, path: &str| {
             self.client
