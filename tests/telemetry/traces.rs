@@ -329,3 +329,34 @@ async fn headers_for_the_backend_are_sent() {
     let key = tokio::time::timeout(service::PATIENCE, keys.recv()).await;
     assert_eq!(key.unwrap().unwrap().unwrap(), "k123");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_cancelled_says_so() {
+    let receiver = OtlpReceiver::start().await;
+    let mut observed =
+        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &[]).await;
+    receiver
+        .wait_for(|span| span.name == "refresh_key_set")
+        .await;
+    // A fetch that takes longer than the client is patient.
+    observed.auth.takes(std::time::Duration::from_secs(3));
+    observed.issuer.rotate(keyward::Algorithm::EdDsa);
+    let impatient = reqwest::Client::builder()
+        .no_proxy()
+        .http2_prior_knowledge()
+        .timeout(std::time::Duration::from_millis(300));
+    let request = impatient
+        .build()
+        .unwrap()
+        .get(format!("{}/api/me", observed.keyward.url))
+        .bearer_auth(observed.issuer.token("ada"))
+        .header("traceparent", sampled());
+    assert!(request.send().await.unwrap_err().is_timeout());
+    let server = receiver
+        .wait_for(|span| span.trace_id == TRACE && span.kind == SpanKind::Server)
+        .await;
+    assert_eq!(server.name, "GET /api/me");
+    assert_eq!(server.text("error.type"), Some("cancelled"));
+    assert_eq!(server.attributes.get("http.response.status_code"), None);
+    assert_eq!(server.status.0, 2);
+}

@@ -113,95 +113,70 @@ impl DatabaseMetrics {
     }
 }
 
+/// An instrument without attributes that shows a value while there is one.
+macro_rules! observed {
+    ($builder:expr, $unit:literal, $description:literal, $of:ident => $value:expr) => {{
+        let $of = $of.clone();
+        $builder
+            .with_unit($unit)
+            .with_description($description)
+            .with_callback(move |observer| {
+                if let Some(value) = $value {
+                    observer.observe(value, &[]);
+                }
+            })
+            .build();
+    }};
+}
+
 /// Shows how the keys are, and the cache of verified tokens.
 pub fn observe_keys(meter: &Meter, verifier: &Verifier) {
     let result = |succeeded: bool| {
         let result = if succeeded { "succeeded" } else { "failed" };
         [KeyValue::new("keyward.result", result)]
     };
-    let observed = verifier.clone();
+    let counted = verifier.clone();
     meter
         .u64_observable_counter("keyward.key_set.refreshes")
         .with_unit("{refresh}")
         .with_description("Attempts to fetch the key set, by how they ended.")
         .with_callback(move |observer| {
-            if let Some(status) = observed.key_set_status() {
+            if let Some(status) = counted.key_set_status() {
                 observer.observe(status.succeeded, &result(true));
                 observer.observe(status.failed, &result(false));
             }
         })
         .build();
-    let observed = verifier.clone();
-    meter
-        .u64_observable_counter("keyward.key_set.unknown_keys")
-        .with_unit("{lookup}")
-        .with_description("Tokens whose kid the key set did not hold at first.")
-        .with_callback(move |observer| {
-            if let Some(status) = observed.key_set_status() {
-                observer.observe(status.unknown_keys, &[]);
-            }
-        })
-        .build();
-    let observed = verifier.clone();
-    meter
-        .f64_observable_gauge("keyward.key_set.age")
-        .with_unit("s")
-        .with_description("Time since the auth server last gave the key set.")
-        .with_callback(move |observer| {
-            let status = observed.key_set_status();
-            if let Some(age) = status.and_then(|status| status.age) {
-                observer.observe(age.as_secs_f64(), &[]);
-            }
-        })
-        .build();
-    let observed = verifier.clone();
-    meter
-        .u64_observable_gauge("keyward.key_set.keys")
-        .with_unit("{key}")
-        .with_description("Keys that can verify tokens.")
-        .with_callback(move |observer| {
-            if let Some(status) = observed.key_set_status() {
-                observer.observe(status.keys as u64, &[]);
-            }
-        })
-        .build();
-    observe_cache(meter, verifier);
-}
-
-fn observe_cache(meter: &Meter, verifier: &Verifier) {
-    let observed = verifier.clone();
-    meter
-        .u64_observable_gauge("keyward.cache.entries")
-        .with_unit("{token}")
-        .with_description("Verified tokens that are remembered.")
-        .with_callback(move |observer| {
-            if let Some(status) = observed.cache_status() {
-                observer.observe(status.entries as u64, &[]);
-            }
-        })
-        .build();
-    let observed = verifier.clone();
-    meter
-        .u64_observable_gauge("keyward.cache.size")
-        .with_unit("By")
-        .with_description("Memory that they take, estimated.")
-        .with_callback(move |observer| {
-            if let Some(status) = observed.cache_status() {
-                observer.observe(status.bytes as u64, &[]);
-            }
-        })
-        .build();
-    let observed = verifier.clone();
-    meter
-        .u64_observable_counter("keyward.cache.evictions")
-        .with_unit("{token}")
-        .with_description("Verified tokens that had to leave before they expired.")
-        .with_callback(move |observer| {
-            if let Some(status) = observed.cache_status() {
-                observer.observe(status.evictions, &[]);
-            }
-        })
-        .build();
+    observed!(
+        meter.u64_observable_counter("keyward.key_set.unknown_keys"), "{lookup}",
+        "Tokens whose kid the key set did not hold at first.",
+        verifier => verifier.key_set_status().map(|status| status.unknown_keys)
+    );
+    observed!(
+        meter.f64_observable_gauge("keyward.key_set.age"), "s",
+        "Time since the auth server last gave the key set.",
+        verifier => verifier.key_set_status().and_then(|status| Some(status.age?.as_secs_f64()))
+    );
+    observed!(
+        meter.u64_observable_gauge("keyward.key_set.keys"), "{key}",
+        "Keys that can verify tokens.",
+        verifier => verifier.key_set_status().map(|status| status.keys as u64)
+    );
+    observed!(
+        meter.u64_observable_gauge("keyward.cache.entries"), "{token}",
+        "Verified tokens that are remembered.",
+        verifier => verifier.cache_status().map(|status| status.entries as u64)
+    );
+    observed!(
+        meter.u64_observable_gauge("keyward.cache.size"), "By",
+        "Memory that they take, estimated.",
+        verifier => verifier.cache_status().map(|status| status.bytes as u64)
+    );
+    observed!(
+        meter.u64_observable_counter("keyward.cache.evictions"), "{token}",
+        "Verified tokens that had to leave before they expired.",
+        verifier => verifier.cache_status().map(|status| status.evictions)
+    );
 }
 
 /// Shows how many of the database's connections are in use.
