@@ -56,8 +56,8 @@ for feature in "" remote http tower poem testing; do
     cargo clippy --locked --quiet --no-default-features --features "$feature" --lib -- -D warnings
 done
 
-step "what library users pay for: no poem, sqlx or tonic without features"
-if tree=$(cargo tree --locked --no-default-features -e normal --prefix none | grep -E '^(poem|poem-openapi|sqlx[a-z-]*|tonic|hyper|reqwest) '); then
+step "what library users pay for: no poem, sqlx, tonic or opentelemetry without features"
+if tree=$(cargo tree --locked --no-default-features -e normal --prefix none | grep -E '^(poem|poem-openapi|sqlx[a-z-]*|tonic|hyper|reqwest|opentelemetry[a-z_-]*|prometheus) '); then
     echo "$tree" >&2
     exit 1
 fi
