@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-step() { printf '\n== %s\n' "$*"; }
+. tests/packages.sh
 
 need() {
     command -v "$1" >/dev/null || { echo "tests/run.sh: $1 is not installed; $2" >&2; exit 1; }
@@ -23,10 +23,7 @@ have_postgres() {
 }
 if ! have_postgres; then
     step "installing PostgreSQL (apt-get install postgresql)"
-    as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-    "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql
+    apt_install postgresql
     have_postgres || { echo "tests/run.sh: PostgreSQL is still not there" >&2; exit 1; }
 fi
 

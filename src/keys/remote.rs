@@ -100,6 +100,12 @@ struct Loaded {
     answered_at: Instant,
 }
 
+impl Loaded {
+    fn age(&self) -> Duration {
+        self.answered_at.elapsed()
+    }
+}
+
 /// The set at one moment, borrowed without a count of references that all threads would write to.
 pub(crate) struct Look {
     loaded: Guard<Option<Arc<Loaded>>>,
@@ -165,12 +171,15 @@ impl RemoteKeySet {
         self.ensure_keeper();
         let loaded = self.0.loaded.load();
         let loaded = loaded.as_deref();
-        let counts = self.0.refresh().counts();
+        let (failures, counts) = {
+            let refresh = self.0.refresh();
+            (refresh.failures(), refresh.counts())
+        };
         KeySetStatus {
             usable: loaded.is_some_and(|loaded| self.fresh_enough(loaded)),
-            age: loaded.map(|loaded| loaded.answered_at.elapsed()),
+            age: loaded.map(Loaded::age),
             keys: loaded.map_or(0, |loaded| loaded.keys.len()),
-            consecutive_failures: self.0.refresh().failures(),
+            consecutive_failures: failures,
             last_error: lock(&self.0.last_error).clone(),
             succeeded: counts.succeeded,
             failed: counts.failed,
@@ -180,8 +189,7 @@ impl RemoteKeySet {
 
     /// Time since the last good answer.
     pub(crate) fn age(&self) -> Option<Duration> {
-        let loaded = self.0.loaded.load();
-        Some(loaded.as_deref()?.answered_at.elapsed())
+        self.0.loaded.load().as_deref().map(Loaded::age)
     }
 
     /// The keys at this moment, unless there are none or they are too old to be trusted.
@@ -202,7 +210,7 @@ impl RemoteKeySet {
     }
 
     fn fresh_enough(&self, loaded: &Loaded) -> bool {
-        loaded.answered_at.elapsed() < self.0.options.max_staleness
+        loaded.age() < self.0.options.max_staleness
     }
 
     /// For a request that came while [`keys`](Self::keys) had none.

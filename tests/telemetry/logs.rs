@@ -133,10 +133,8 @@ async fn variables_that_do_not_parse_stop_the_start() {
 /// With everything logged that any crate has to say, and everything exported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_tells_who_a_user_is_or_what_a_token_holds() {
-    let receiver = OtlpReceiver::start().await;
     let variables = [("RUST_LOG", "trace"), ("METRICS_ADDR", "127.0.0.1:0")];
-    let observed =
-        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &variables).await;
+    let (receiver, observed) = Observed::with_receiver(&variables).await;
     observed.traffic().await;
     let good = observed.issuer.token("ada-lovelace");
     let expired = observed.expired();

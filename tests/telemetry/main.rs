@@ -59,6 +59,13 @@ impl Observed {
         Self::start(&variables).await
     }
 
+    /// As [`exporting_to`](Self::exporting_to), over HTTP to a receiver of its own.
+    async fn with_receiver(more: &[(&str, &str)]) -> (OtlpReceiver, Self) {
+        let receiver = OtlpReceiver::start().await;
+        let observed = Self::exporting_to(&receiver.http_endpoint(), "http/protobuf", more).await;
+        (receiver, observed)
+    }
+
     async fn get(&self, path: &str, token: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = self
             .client

@@ -218,10 +218,8 @@ async fn no_panel_of_the_dashboard_is_empty_on_a_live_service() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documentation_lists_what_is_emitted_and_nothing_else() {
-    let receiver = OtlpReceiver::start().await;
     let pseudonyms = [("TRACE_SUBJECT_KEY", "sixteen characters or more")];
-    let mut observed =
-        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &pseudonyms).await;
+    let (receiver, mut observed) = Observed::with_receiver(&pseudonyms).await;
     observed.traffic().await;
     observed.auth.answers(503);
     observed.issuer.rotate(keyward::Algorithm::EdDsa);

@@ -192,9 +192,7 @@ async fn requests_leave_their_traces_over_grpc() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_that_fails_says_why_and_its_verification_too() {
-    let receiver = OtlpReceiver::start().await;
-    let mut observed =
-        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &[]).await;
+    let (receiver, mut observed) = Observed::with_receiver(&[]).await;
     let scheduled = receiver
         .wait_for(|span| span.name == "refresh_key_set")
         .await;
@@ -229,9 +227,8 @@ async fn a_refresh_that_fails_says_why_and_its_verification_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_has_a_pseudonym_only_if_that_is_switched_on() {
-    let receiver = OtlpReceiver::start().await;
     let key = [("TRACE_SUBJECT_KEY", "sixteen characters or more")];
-    let observed = Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &key).await;
+    let (receiver, observed) = Observed::with_receiver(&key).await;
     let mut pseudonyms = Vec::new();
     for (trace, user) in [("a", "ada"), ("b", "ada"), ("c", "bob")] {
         let trace = trace.repeat(32);
@@ -254,10 +251,8 @@ async fn a_user_has_a_pseudonym_only_if_that_is_switched_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sampler_is_obeyed() {
-    let receiver = OtlpReceiver::start().await;
     let sampler = [("OTEL_TRACES_SAMPLER", "parentbased_always_off")];
-    let observed =
-        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &sampler).await;
+    let (receiver, observed) = Observed::with_receiver(&sampler).await;
     let token = observed.issuer.token("ada");
     assert_eq!(observed.get("/api/me", &token, &[]).await.status(), 200);
     let headers = [("traceparent", &*sampled())];
@@ -274,9 +269,7 @@ async fn a_sampler_is_obeyed() {
 /// All but one of them wait for what another has asked for; none is held back by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_share_a_fetch_are_all_exported_when_they_end() {
-    let receiver = OtlpReceiver::start().await;
-    let mut observed =
-        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &[]).await;
+    let (receiver, mut observed) = Observed::with_receiver(&[]).await;
     receiver
         .wait_for(|span| span.name == "refresh_key_set")
         .await;
@@ -332,9 +325,7 @@ async fn headers_for_the_backend_are_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_cancelled_says_so() {
-    let receiver = OtlpReceiver::start().await;
-    let mut observed =
-        Observed::exporting_to(&receiver.http_endpoint(), "http/protobuf", &[]).await;
+    let (receiver, mut observed) = Observed::with_receiver(&[]).await;
     receiver
         .wait_for(|span| span.name == "refresh_key_set")
         .await;

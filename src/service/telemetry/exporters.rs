@@ -167,7 +167,11 @@ pub(super) fn metrics(
             .with_registry(registry.clone())
             .scope_info_enabled(false)
             .build()
-            .map_err(|_| METRICS.unusable())?;
+            .map_err(|error| ConfigError {
+                variable: "METRICS_ADDR",
+                problem: format!("has nothing to show: {error}"),
+                example: "127.0.0.1:9464",
+            })?;
         provider = provider.with_reader(reader);
     }
     Ok(Some(provider.build()))

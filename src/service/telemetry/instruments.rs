@@ -16,6 +16,21 @@ const BOUNDARIES: [f64; 17] = [
     10.0,
 ];
 
+/// A histogram of seconds.
+pub(super) fn durations(
+    meter: &Meter,
+    name: &'static str,
+    description: &'static str,
+    boundaries: &[f64],
+) -> Histogram<f64> {
+    meter
+        .f64_histogram(name)
+        .with_unit("s")
+        .with_description(description)
+        .with_boundaries(boundaries.to_vec())
+        .build()
+}
+
 /// What is measured of requests.
 #[derive(Clone, Debug)]
 pub struct HttpMetrics {
@@ -27,12 +42,12 @@ impl HttpMetrics {
     /// The instruments.
     pub fn new(meter: &Meter) -> Self {
         Self {
-            duration: meter
-                .f64_histogram("http.server.request.duration")
-                .with_unit("s")
-                .with_description("Duration of HTTP server requests.")
-                .with_boundaries(BOUNDARIES.to_vec())
-                .build(),
+            duration: durations(
+                meter,
+                "http.server.request.duration",
+                "Duration of HTTP server requests.",
+                &BOUNDARIES,
+            ),
             active: meter
                 .i64_up_down_counter("http.server.active_requests")
                 .with_unit("{request}")
@@ -41,10 +56,10 @@ impl HttpMetrics {
         }
     }
 
-    /// A request begins. It ends with what this returns.
-    pub(in crate::service) fn begin(&self, method: &Method) -> Active {
+    /// A request begins. It ends with what this returns. `method`: a known one.
+    pub(super) fn begin(&self, method: &'static str) -> Active {
         let attributes = [
-            KeyValue::new("http.request.method", known_method(method)),
+            KeyValue::new("http.request.method", method),
             KeyValue::new("url.scheme", "http"),
         ];
         self.active.add(1, &attributes);
@@ -53,18 +68,21 @@ impl HttpMetrics {
             attributes,
         }
     }
-
-    /// A request was answered.
-    pub(in crate::service) fn record(&self, duration: Duration, attributes: &[KeyValue]) {
-        self.duration.record(duration.as_secs_f64(), attributes);
-    }
 }
 
 /// A request under way, however it ends.
 #[derive(Debug)]
-pub(in crate::service) struct Active {
+pub(super) struct Active {
     metrics: HttpMetrics,
     attributes: [KeyValue; 2],
+}
+
+impl Active {
+    /// How long it took.
+    pub(super) fn record(&self, duration: Duration, attributes: &[KeyValue]) {
+        let duration = duration.as_secs_f64();
+        self.metrics.duration.record(duration, attributes);
+    }
 }
 
 impl Drop for Active {
@@ -74,7 +92,7 @@ impl Drop for Active {
 }
 
 /// A caller can make up methods, but no values of an attribute.
-pub(in crate::service) fn known_method(method: &Method) -> &'static str {
+pub(super) fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "DELETE" => "DELETE",
         "GET" => "GET",
@@ -97,12 +115,12 @@ impl DatabaseMetrics {
     /// The instruments.
     pub fn new(meter: &Meter) -> Self {
         Self {
-            duration: meter
-                .f64_histogram("db.client.operation.duration")
-                .with_unit("s")
-                .with_description("Duration of database client operations.")
-                .with_boundaries(BOUNDARIES.to_vec())
-                .build(),
+            duration: durations(
+                meter,
+                "db.client.operation.duration",
+                "Duration of database client operations.",
+                &BOUNDARIES,
+            ),
         }
     }
 
@@ -218,12 +236,12 @@ impl<F> TimedFetcher<F> {
     pub fn new(fetcher: F, meter: &Meter) -> Self {
         Self {
             fetcher,
-            duration: meter
-                .f64_histogram("keyward.key_set.fetch.duration")
-                .with_unit("s")
-                .with_description("Time that it took to fetch the key set.")
-                .with_boundaries(BOUNDARIES.to_vec())
-                .build(),
+            duration: durations(
+                meter,
+                "keyward.key_set.fetch.duration",
+                "Time that it took to fetch the key set.",
+                &BOUNDARIES,
+            ),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(in crate::service) struct RequestSpan {
     pub(in crate::service) route: MatchedRoute,
     began: Instant,
     answer: Option<Answer>,
-    metrics: Option<(HttpMetrics, Active)>,
+    metrics: Option<Active>,
 }
 
 struct Answer {
@@ -55,6 +55,7 @@ impl RequestTelemetry {
     /// A request has come.
     pub(in crate::service) fn begin(&self, method: &Method, headers: &HeaderMap) -> RequestSpan {
         let caller = propagation::extract(headers);
+        let method = known_method(method);
         let context = match &self.tracer {
             Some(tracer) => {
                 let parent = match caller {
@@ -62,7 +63,7 @@ impl RequestTelemetry {
                     None => Context::new(),
                 };
                 let span = tracer
-                    .span_builder(match known_method(method) {
+                    .span_builder(match method {
                         "_OTHER" => "HTTP",
                         known => known,
                     })
@@ -72,17 +73,13 @@ impl RequestTelemetry {
             }
             None => Context::new().with_remote_span_context(untraced(caller)),
         };
-        let metrics = self
-            .metrics
-            .clone()
-            .map(|metrics| (metrics.clone(), metrics.begin(method)));
         RequestSpan {
             context,
-            method: known_method(method),
+            method,
             route: MatchedRoute::default(),
             began: Instant::now(),
             answer: None,
-            metrics,
+            metrics: self.metrics.as_ref().map(|metrics| metrics.begin(method)),
         }
     }
 }
@@ -147,7 +144,7 @@ impl Drop for RequestSpan {
         if let Some(error) = &error {
             attributes.push(KeyValue::new("error.type", error.clone()));
         }
-        if let Some((metrics, _)) = &self.metrics {
+        if let Some(metrics) = &self.metrics {
             metrics.record(self.began.elapsed(), &attributes);
         }
         if span.is_recording() {

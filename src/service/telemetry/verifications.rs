@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter};
 
+use super::instruments::durations;
 use crate::verifier::outcome;
 use crate::{Observation, VerificationObserver, VerifyError};
 
@@ -68,14 +69,12 @@ impl VerificationMetrics {
                 counted.each(|count, attributes| observer.observe(count, attributes));
             })
             .build();
-        let duration = meter
-            .f64_histogram("keyward.verification.duration")
-            .with_unit("s")
-            .with_description(
-                "Time that a verification took, without waiting for keys. Of tokens seen before, one in 64 is timed.",
-            )
-            .with_boundaries(BOUNDARIES.to_vec())
-            .build();
+        let duration = durations(
+            meter,
+            "keyward.verification.duration",
+            "Time that a verification took, without waiting for keys. Of tokens seen before, one in 64 is timed.",
+            &BOUNDARIES,
+        );
         Self {
             counts,
             duration,
