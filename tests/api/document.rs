@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keyward::service::api::to_text;
 use serde_json::{Value, json};
 
-use super::{Api, DOCUMENT};
+use super::{Api, DOCUMENT, contract};
 
 #[test]
 fn the_checked_in_document_is_current() {
@@ -186,4 +186,34 @@ fn every_reference_leads_somewhere() {
         }
     }
     assert!(check(&DOCUMENT) > 50);
+}
+
+/// Examples are what people copy, what mock servers answer and what fuzzers start from.
+#[test]
+fn every_example_is_what_its_schema_says() {
+    let mut checked = 0;
+    let mut check = |at: &str, schema: &Value, example: &Value| {
+        contract::validate(at, schema, example);
+        checked += 1;
+    };
+    let components = &DOCUMENT["components"];
+    for (name, schema) in components["schemas"].as_object().unwrap() {
+        for example in schema["examples"].as_array().into_iter().flatten() {
+            check(name, schema, example);
+        }
+    }
+    for (name, response) in components["responses"].as_object().unwrap() {
+        for media_type in response["content"].as_object().unwrap().values() {
+            check(name, &media_type["schema"], &media_type["example"]);
+        }
+    }
+    for (path, method, operation) in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            for example in parameter["schema"]["examples"].as_array().unwrap() {
+                let at = format!("{method} {path} {}", parameter["name"]);
+                check(&at, &parameter["schema"], example);
+            }
+        }
+    }
+    assert!(checked > 20, "only {checked}");
 }
