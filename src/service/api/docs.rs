@@ -1,5 +1,8 @@
 //! Swagger UI, from the page that poem-openapi carries: nothing is loaded from elsewhere.
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
 use poem::{Body, EndpointExt, Response};
@@ -19,30 +22,63 @@ const DOCUMENT: (&str, &str) = ("let spec = ", ";\n    let oauth2RedirectUrl;");
 /// The routes of the page and of the document.
 pub fn routes(document: &Value) -> Table {
     let page = page(document).unwrap_or_else(|| "The page of this version is missing.".to_owned());
+    let policy = policy(&page);
     let pages = [
-        ("/docs", "text/html; charset=utf-8", page),
+        ("/docs", "text/html; charset=utf-8", policy, page),
         (
             "/openapi.json",
             "application/json",
+            NOTHING.to_owned(),
             super::document::to_text(document),
         ),
     ];
-    let routes = pages.into_iter().map(|(path, content_type, content)| {
-        let methods = [(Method::GET, fixed(content_type, content))];
-        (path.to_owned(), methods.into())
-    });
+    let routes = pages
+        .into_iter()
+        .map(|(path, content_type, policy, content)| {
+            let methods = [(Method::GET, fixed(content_type, policy, content))];
+            (path.to_owned(), methods.into())
+        });
     routes.collect()
 }
 
-fn fixed(content_type: &'static str, content: String) -> BoxEndpoint<'static> {
+/// For what is no page.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// A token may be in the page's storage: only the page's own two scripts may run, it may call and
+/// load from nowhere but here, and no other page may frame it and guide clicks. Styles are of many
+/// small pieces that the scripts make.
+fn policy(page: &str) -> String {
+    let hashes: String = scripts(page)
+        .map(|script| {
+            let hash = digest::digest(&digest::SHA256, script.as_bytes());
+            format!(" 'sha256-{}'", STANDARD.encode(hash))
+        })
+        .collect();
+    format!(
+        "{NOTHING}; script-src{hashes}; style-src 'unsafe-inline'; img-src data:; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'"
+    )
+}
+
+/// What stands in the page's script elements, as a browser takes it.
+fn scripts(page: &str) -> impl Iterator<Item = &str> {
+    let mut rest = page;
+    std::iter::from_fn(move || {
+        let (_, element) = rest.split_once("<script")?;
+        let (script, after) = element.split_once('>')?.1.split_once("</script>")?;
+        rest = after;
+        Some(script)
+    })
+}
+
+fn fixed(content_type: &'static str, policy: String, content: String) -> BoxEndpoint<'static> {
     let content = bytes::Bytes::from(content);
     make_sync(move |_| {
         let body = Body::from_bytes(content.clone());
         Response::builder()
             .content_type(content_type)
             .header("cache-control", "no-cache")
-            // A token may be in the page's storage: no other page may frame it and guide clicks.
-            .header("content-security-policy", "frame-ancestors 'none'")
+            .header("content-security-policy", &policy)
             .body(body)
     })
     .boxed()
@@ -76,5 +112,18 @@ mod tests {
         );
         assert_eq!(page.matches("persistAuthorization: true").count(), 1);
         assert!(page.trim_end().ends_with("</html>"));
+    }
+
+    #[test]
+    fn the_policy_lets_the_pages_scripts_run_and_no_others() {
+        let document = serde_json::json!({"info": {"title": "<script>alert(1)</script>"}});
+        let page = page(&document).unwrap();
+        let scripts: Vec<_> = scripts(&page).collect();
+        assert_eq!(scripts.len(), 2);
+        assert!(scripts[0].contains("SwaggerUIBundle"));
+        assert!(scripts[1].contains("let spec = "));
+        let policy = policy(&page);
+        assert_eq!(policy.matches("'sha256-").count(), 2);
+        assert!(!policy.contains("script-src 'unsafe-inline'"));
     }
 }
