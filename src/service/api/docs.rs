@@ -16,6 +16,10 @@ use super::router::Table;
 const SETTING: &str = "deepLinking: true,";
 const SETTINGS: &str = "deepLinking: true,\n        persistAuthorization: true,";
 
+/// Where the page gets what it has not: an icon, which browsers would ask the API for.
+const TITLE: &str = "<title>";
+const ICON_AND_TITLE: &str = r#"<link rel="icon" href="data:,"><title>"#;
+
 /// Where the page holds the document.
 const DOCUMENT: (&str, &str) = ("let spec = ", ";\n    let oauth2RedirectUrl;");
 
@@ -93,9 +97,10 @@ fn page(document: &Value) -> Option<String> {
     let (before, after) = tail.split_once(SETTING)?;
     // In a script no `<` may begin an end tag, and in JSON it can only stand in strings.
     let document = document.to_string().replace('<', "\\u003c");
+    let (head, script) = script.split_once(TITLE)?;
     let (start, end) = DOCUMENT;
     Some(format!(
-        "{script}{start}{document}{end}{before}{SETTINGS}{after}"
+        "{head}{ICON_AND_TITLE}{script}{start}{document}{end}{before}{SETTINGS}{after}"
     ))
 }
 
