@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use super::error::ApiError;
 
+/// Its description, in whose place the document puts that of the type.
+pub const ANSWER: &str = "What was asked for.";
+
 /// An answer of `application/json`: what is documented as a type's JSON, written by serde.
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
@@ -43,7 +46,7 @@ impl<T: Serialize + ToJSON> ApiResponse for Json<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "What was asked for.",
+                description: ANSWER,
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType {

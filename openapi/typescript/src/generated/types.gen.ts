@@ -260,7 +260,7 @@ export type GetMeError = GetMeErrors[keyof GetMeErrors];
 
 export type GetMeResponses = {
     /**
-     * What was asked for.
+     * The caller, as the token describes them.
      */
     200: Me;
 };
@@ -322,7 +322,7 @@ export type ListTasksError = ListTasksErrors[keyof ListTasksErrors];
 
 export type ListTasksResponses = {
     /**
-     * What was asked for.
+     * A page of tasks, newest first.
      */
     200: TaskPage;
 };
@@ -596,7 +596,7 @@ export type GetHealthError = GetHealthErrors[keyof GetHealthErrors];
 
 export type GetHealthResponses = {
     /**
-     * What was asked for.
+     * The process lives.
      */
     200: Health;
 };
@@ -633,7 +633,7 @@ export type GetReadinessError = GetReadinessErrors[keyof GetReadinessErrors];
 
 export type GetReadinessResponses = {
     /**
-     * What was asked for.
+     * What the service rests on, part by part.
      */
     200: Readiness;
 };

@@ -4,7 +4,8 @@
 //! 1. `schema`: the schemas become those of 3.1, with `null` as a type, and say which objects are
 //!    closed.
 //! 2. `responses`: every operation gets the errors that its shape brings with it.
-//! 3. Header names get their usual case.
+//! 3. Answers that are described as nothing in particular get the description of what they hold.
+//! 4. Header names get their usual case.
 
 mod codes;
 mod responses;
@@ -13,6 +14,7 @@ mod schema;
 use poem_openapi::{LicenseObject, OpenApiService};
 use serde_json::{Map, Value};
 
+use super::answer::ANSWER;
 use super::{API, Api};
 
 const DESCRIPTION: &str = "A small task list that shows Keyward at work.\n\n\
@@ -28,6 +30,7 @@ pub fn document() -> Value {
     }
     schema::upgrade(&mut document);
     responses::add(&mut document);
+    describe_answers(&mut document);
     tidy(&mut document);
     document
 }
@@ -48,6 +51,28 @@ fn service() -> OpenApiService<Api, ()> {
             LicenseObject::new(env!("CARGO_PKG_LICENSE")).identifier(env!("CARGO_PKG_LICENSE")),
         )
         .server("/")
+}
+
+/// What `Json` answers is a type of its own, whose first paragraph says what.
+fn describe_answers(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    let paths = document["paths"].as_object_mut();
+    let operations = paths.into_iter().flat_map(Map::values_mut);
+    for operation in operations.filter_map(Value::as_object_mut) {
+        for response in operation
+            .values_mut()
+            .filter_map(|it| it.pointer_mut("/responses/200"))
+        {
+            let schema = response.pointer("/content/application~1json/schema/$ref");
+            let name = schema.and_then(|it| it.as_str()?.rsplit('/').next());
+            let text = name.and_then(|name| schemas[name]["description"].as_str());
+            if let Some(text) = text
+                && response["description"] == ANSWER
+            {
+                response["description"] = text.split("\n\n").next().into();
+            }
+        }
+    }
 }
 
 /// Takes out what says nothing, and writes header names as everybody does.
