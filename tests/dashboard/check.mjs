@@ -30,7 +30,9 @@ const section = (title) => docs.split(/^## /m).find((part) => part.startsWith(`$
 const words = (text) => [...text.matchAll(/`([^`]+)`/g)].map((match) => match[1]);
 
 const metrics = new Map();
-for (const line of section("Metrics").split("\n").filter((line) => line.startsWith("| `"))) {
+for (const line of section("Metrics")
+  .split("\n")
+  .filter((line) => line.startsWith("| `"))) {
   const [, name, kind, labels] = line.split("|").map((cell) => cell.trim());
   // Prometheus adds job and instance to whatever it scrapes or is sent.
   const known = new Set(["job", "instance", ...words(labels)]);
@@ -43,7 +45,10 @@ for (const line of section("Metrics").split("\n").filter((line) => line.startsWi
   for (const suffix of ["_sum", "_count"]) metrics.set(metric + suffix, known);
 }
 const attributes = new Set(
-  section("Spans").split("\n").filter((line) => line.startsWith("| `")).flatMap((line) => words(line)),
+  section("Spans")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .flatMap((line) => words(line)),
 );
 if (metrics.size === 0 || attributes.size === 0) fault(DOCS, "no tables under Metrics and Spans");
 
@@ -87,7 +92,8 @@ function checkPromql(where, expression) {
     enter({ name, node }) {
       if (name !== "GroupingLabels") return;
       for (const label of node.getChildren("LabelName")) {
-        if (!used.has(text(label))) fault(where, `no metric in «${expression}» has the label ${text(label)}`);
+        if (!used.has(text(label)))
+          fault(where, `no metric in «${expression}» has the label ${text(label)}`);
       }
     },
   });
@@ -97,7 +103,8 @@ function checkTraceql(where, expression, variables) {
   queries += 1;
   const query = expression.replace(/\$\{?(\w+)\}?/g, (whole, name) => variables.get(name) ?? whole);
   const at = brokenAt(traceql, query);
-  if (at !== undefined) return fault(where, `no TraceQL at «${query.slice(at)}» of «${expression}»`);
+  if (at !== undefined)
+    return fault(where, `no TraceQL at «${query.slice(at)}» of «${expression}»`);
   const strings = /"[^"]*"/g;
   for (const [, name] of query.replace(strings, "").matchAll(/\bspan\.([\w.]+)/g)) {
     if (!attributes.has(name)) fault(where, `no span has the attribute ${name}`);
@@ -108,7 +115,9 @@ function checkTraceql(where, expression, variables) {
 function checkLink(where, { url }, variables) {
   if (!url?.startsWith("/explore?")) return;
   try {
-    const bare = url.replace(/\$\{([\w.]+)\}/g, (_, name) => (name.startsWith("__field.labels.") ? "x" : "0"));
+    const bare = url.replace(/\$\{([\w.]+)\}/g, (_, name) =>
+      name.startsWith("__field.labels.") ? "x" : "0",
+    );
     const panes = JSON.parse(new URL(bare, "http://grafana").searchParams.get("panes"));
     for (const pane of Object.values(panes)) {
       for (const { query } of pane.queries) checkTraceql(where, query, variables);
@@ -190,8 +199,12 @@ function checkTypes({ panels, ...outside }) {
   const { fileExists, getSourceFile } = host;
   host.fileExists = (name) => path.resolve(name) === file || fileExists(name);
   host.getSourceFile = (name, ...rest) =>
-    path.resolve(name) === file ? ts.createSourceFile(file, source, ...rest) : getSourceFile(name, ...rest);
-  for (const { start = 0, messageText } of ts.getPreEmitDiagnostics(ts.createProgram([file], options, host))) {
+    path.resolve(name) === file
+      ? ts.createSourceFile(file, source, ...rest)
+      : getSourceFile(name, ...rest);
+  for (const { start = 0, messageText } of ts.getPreEmitDiagnostics(
+    ts.createProgram([file], options, host),
+  )) {
     const { where } = places.findLast(({ from }) => from <= start) ?? { where: "the check itself" };
     const line = source.slice(start, source.indexOf("\n", start)).trim();
     // The last line is the innermost reason; those before it repeat whole types.
@@ -213,7 +226,10 @@ function checkLayout(panels) {
       fault(name(panel), "does not lie within the 24 columns");
       continue;
     }
-    const cells = Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`);
+    const cells = Array.from(
+      { length: w * h },
+      (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`,
+    );
     const other = cells.map((cell) => taken.get(cell)).find(Boolean);
     if (other) fault(name(panel), `overlaps ${JSON.stringify(other)}`);
     for (const cell of cells) taken.set(cell, panel.title);
@@ -230,13 +246,16 @@ if (dashboard && !Array.isArray(dashboard.panels)) fault(DASHBOARD, "has no list
 else if (dashboard) {
   checkTypes(dashboard);
   checkLayout(dashboard.panels);
-  const variables = new Map((dashboard.templating?.list ?? []).map(({ name, query }) => [name, query]));
+  const variables = new Map(
+    (dashboard.templating?.list ?? []).map(({ name, query }) => [name, query]),
+  );
   for (const panel of dashboard.panels) {
     for (const target of panel.targets ?? []) {
       if (typeof target.expr === "string") checkPromql(name(panel), target.expr);
       if (typeof target.query === "string") checkTraceql(name(panel), target.query, variables);
     }
-    for (const link of panel.fieldConfig?.defaults?.links ?? []) checkLink(name(panel), link, variables);
+    for (const link of panel.fieldConfig?.defaults?.links ?? [])
+      checkLink(name(panel), link, variables);
   }
 }
 
@@ -251,7 +270,8 @@ for (const alert of alerts) {
   const [, block, inline] = alert.match(/^ +expr: (?:\|\n((?:^ {10,}.*\n)+)|(.*)$)/m) ?? [];
   if (block ?? inline) checkPromql(where, block ?? inline);
   else fault(where, "has no expr that this check can read");
-  if (!section("Alerts").includes(`\n### ${title}\n`)) fault(where, `${DOCS} has no heading for it`);
+  if (!section("Alerts").includes(`\n### ${title}\n`))
+    fault(where, `${DOCS} has no heading for it`);
   if (!alert.includes(`heading ${title}:`)) fault(where, "its runbook does not name its heading");
 }
 if (alerts.length === 0) fault(ALERTS, "no alerts");
@@ -260,4 +280,6 @@ if (faults.length > 0) {
   console.error(faults.join("\n"));
   process.exit(1);
 }
-console.log(`dashboard: ${dashboard.panels.length} panels, ${alerts.length} alerts, ${queries} queries: no fault found`);
+console.log(
+  `dashboard: ${dashboard.panels.length} panels, ${alerts.length} alerts, ${queries} queries: no fault found`,
+);

@@ -1,0 +1,3 @@
+import { requireArtifacts } from "./artifacts.ts";
+
+export default requireArtifacts;

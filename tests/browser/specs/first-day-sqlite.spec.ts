@@ -1,0 +1,3 @@
+import { firstDay } from "../flows/first-day.ts";
+
+firstDay();
