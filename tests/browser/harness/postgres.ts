@@ -59,7 +59,7 @@ export class Postgres implements Logged {
   /** Runs statements behind the backs of those who use it. */
   execute(statements: string, url = this.url): void {
     const args = ["-qX", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements];
-    execFileSync(`${this.#binaries}/psql`, args, { timeout: COMMAND_LIMIT_MS });
+    execFileSync(`${this.#binaries}/psql`, args, { timeout: COMMAND_LIMIT_MS, stdio: "pipe" });
   }
 
   async end(): Promise<void> {
