@@ -42,8 +42,8 @@ impl<'a> CompactJws<'a> {
         };
         match dots.count() {
             0 => {}
-            // Five parts are a JWE (RFC 7516 §3.1).
-            2 => return Err(VerifyError::TokenEncrypted),
+            // Five parts are a JWE (RFC 7516 §3.1), unless it is JSON with some dots in it.
+            2 if token.bytes().all(is_compact) => return Err(VerifyError::TokenEncrypted),
             _ => return Err(VerifyError::TokenMalformed),
         }
         let (signing_input, signature) = (&token[..second], &token[second + 1..]);
@@ -135,6 +135,11 @@ impl Buffer {
             .map(|decoded| &*decoded)
             .map_err(|_| VerifyError::TokenMalformed)
     }
+}
+
+/// What a compact serialization consists of.
+fn is_compact(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
 }
 
 /// Tells the opaque tokens that people send by mistake from garbage: Better Auth's session token
@@ -241,6 +246,7 @@ mod tests {
             ),
             ("a.b.c.d", Err(VerifyError::TokenMalformed)),
             ("a.b.c.d.e", Err(VerifyError::TokenEncrypted)),
+            ("{a.b.c.d.e}", Err(VerifyError::TokenMalformed)),
             ("a.b.c.d.e.f", Err(VerifyError::TokenMalformed)),
             (id, Err(VerifyError::SessionToken)),
             (
