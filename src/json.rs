@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::iter;
 use std::mem;
+use std::sync::LazyLock;
 
 use serde::de::value::{
     Error as ReadError, MapAccessDeserializer, MapDeserializer, SeqDeserializer,
@@ -25,6 +26,31 @@ use serde::forward_to_deserialize_any;
 /// `arbitrary_precision` feature: as a map with this one name. Without this case a number would
 /// then read as an object.
 const ARBITRARY_PRECISION_NUMBER: &str = "$serde_json::private::Number";
+
+/// Whether some crate did. If none did, such a map is an object that the document has, and no
+/// number: no other parser would take it for one.
+static ARBITRARY_PRECISION: LazyLock<bool> = LazyLock::new(|| {
+    struct IsMap;
+
+    impl<'d> Visitor<'d> for IsMap {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number")
+        }
+
+        fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
+            Ok(false)
+        }
+
+        fn visit_map<A: MapAccess<'d>>(self, _: A) -> Result<bool, A::Error> {
+            Ok(true)
+        }
+    }
+
+    let mut number = serde_json::Deserializer::from_str("1");
+    number.deserialize_any(IsMap).unwrap_or(true)
+});
 
 /// Room for the members of a usual payload.
 const USUAL_MEMBERS: usize = 16;
@@ -280,7 +306,9 @@ impl<'d> Visitor<'d> for Place<'_, 'd> {
     fn visit_map<A: MapAccess<'d>>(self, map: A) -> Result<(), A::Error> {
         let mut members = members(map, Vec::new())?;
         *self.0 = match &mut *members {
-            [(name, Value::Text(digits))] if name == ARBITRARY_PRECISION_NUMBER => {
+            [(name, Value::Text(digits))]
+                if name == ARBITRARY_PRECISION_NUMBER && *ARBITRARY_PRECISION =>
+            {
                 Value::Digits(mem::take(digits))
             }
             _ => Value::Object(members),
@@ -398,6 +426,10 @@ mod tests {
             ("null", "Null"),
             ("true", "Bool(true)"),
             ("{}", "Object([])"),
+            (
+                r#"{"$serde_json::private::Number":"1"}"#,
+                r#"Object([("$serde_json::private::Number", Text("1"))])"#,
+            ),
             (r#"["a"]"#, r#"Array([Text("a")])"#),
         ] {
             let parsed = members(&format!(r#"{{"m":{json}}}"#));
