@@ -9,6 +9,9 @@
 //   issuer          a string
 //   expirationTime  a span such as "15m"; a number is an absolute `exp`
 //   port            the port to listen on, instead of a free one
+//   sessionCache    "compact", "jwt" or "jwe": a session cookie that carries the session;
+//                   "jwks": a JWT too, signed with a key of the key set
+//   oauth           true: an OAuth 2.1 provider as well, see oauth.mjs
 //
 // Prints one line of JSON, {"url":"http://127.0.0.1:PORT"}, once it serves; all
 // else goes to stderr. It stops when its stdin ends, and so with the process that
@@ -20,6 +23,8 @@
 //                           key set, makes a new one
 //   POST /__test/sign       claims in, {"token"} out; a null claim is left out
 //   GET  /__test/stats      {"jwksRequests"}: how often the key set was asked for
+//   POST /__test/oauth      {"resource"} in, out every kind of token that the provider issues
+//                           to a client, a user's and its own: see oauth.mjs
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -31,9 +36,19 @@ import { toNodeHandler } from "better-auth/node";
 import { jwt } from "better-auth/plugins";
 import { SqliteDialect } from "kysely";
 import Database from "libsql";
+import { oauthPlugin, oauthTokens } from "./oauth.mjs";
 
 const ALGORITHMS = ["EdDSA", "ES256", "ES512", "PS256", "RS256"];
-const SETTINGS = ["alg", "audience", "issuer", "expirationTime", "port"];
+const SESSION_CACHES = ["compact", "jwt", "jwe", "jwks"];
+const SETTINGS = [
+  "alg",
+  "audience",
+  "issuer",
+  "expirationTime",
+  "port",
+  "sessionCache",
+  "oauth",
+];
 
 // For the case that whoever started this holds our stdin open and hangs.
 const LIFETIME_MS = 10 * 60 * 1000;
@@ -60,6 +75,7 @@ const testRoutes = {
   "POST /__test/drop-keys": dropKeys,
   "POST /__test/sign": sign,
   "GET /__test/stats": () => ({ jwksRequests }),
+  "POST /__test/oauth": async (request) => oauthTokens(auth, url, await json(request)),
 };
 
 server.on("request", (request, response) => {
@@ -84,6 +100,9 @@ function readSettings(argument) {
   if (set.alg !== undefined && !ALGORITHMS.includes(set.alg)) {
     throw new Error(`alg is one of ${ALGORITHMS.join(", ")}, not ${set.alg}`);
   }
+  if (set.sessionCache !== undefined && !SESSION_CACHES.includes(set.sessionCache)) {
+    throw new Error(`sessionCache is one of ${SESSION_CACHES.join(", ")}, not ${set.sessionCache}`);
+  }
   return set;
 }
 
@@ -97,7 +116,8 @@ function stopWithParent() {
   }, LIFETIME_MS);
 }
 
-function createAuth(baseURL, { alg, ...jwtSettings }) {
+function createAuth(baseURL, { alg, sessionCache, oauth, ...jwtSettings }) {
+  const strategy = sessionCache === "jwks" ? "jwt" : sessionCache;
   return betterAuth({
     baseURL,
     secret: randomBytes(32).toString("hex"),
@@ -108,11 +128,14 @@ function createAuth(baseURL, { alg, ...jwtSettings }) {
       type: "sqlite",
     },
     emailAndPassword: { enabled: true },
+    ...(strategy && { session: { cookieCache: { enabled: true, strategy } } }),
     plugins: [
       jwt({
         jwt: jwtSettings,
         ...(alg && { jwks: { keyPairConfig: { alg } } }),
+        ...(sessionCache === "jwks" && { sessionCookieCache: true }),
       }),
+      ...(oauth ? [oauthPlugin()] : []),
     ],
     // Both follow the environment by default: NODE_ENV=production allows three
     // sign-ups in ten seconds, and telemetry calls out.

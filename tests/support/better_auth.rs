@@ -41,6 +41,16 @@ pub struct Session {
     cookie: String,
 }
 
+impl Session {
+    /// A cookie as it came, percent-encoded. Some names are prefixes of others.
+    pub fn cookie(&self, name: &str) -> &str {
+        self.cookie
+            .split("; ")
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+            .unwrap_or_else(|| panic!("no cookie {name}"))
+    }
+}
+
 impl BetterAuth {
     /// Starts a server with the settings that `server.mjs` lists, so that a test names only what
     /// it departs from: `json!({})` is Better Auth as it comes.
@@ -123,6 +133,15 @@ impl BetterAuth {
     /// or `aud` falls back to Better Auth's default).
     pub async fn sign(&self, overrides: Value) -> String {
         token_in(answer(self.post("/__test/sign").json(&overrides)).await)
+    }
+
+    /// Every kind of token that Better Auth issues as an OAuth 2.1 provider, for `resource` where
+    /// it asks for one. The server must have been started with `oauth`.
+    pub async fn oauth_tokens(&self, resource: &str) -> Value {
+        let request = self.post("/__test/oauth");
+        answer(request.json(&json!({ "resource": resource })))
+            .await
+            .1
     }
 
     /// How often anyone has asked for the key set: what a test of caching counts.
