@@ -238,10 +238,17 @@ fn parse(received: &[u8]) -> Answer {
     }
 }
 
-/// One face of a kind for each key set, made when it is needed: many cases share the lab's.
+/// Over one key set.
+pub struct Faces {
+    pub verifier: Verifier,
+    pub tower: Tower,
+    pub service: Service,
+}
+
+/// The faces for each key set, made when they are needed: many cases share the lab's.
 pub struct Services {
     store: TaskStore,
-    by_keys: Mutex<BTreeMap<String, Arc<(Verifier, Tower, Service)>>>,
+    by_keys: Mutex<BTreeMap<String, Arc<Faces>>>,
 }
 
 impl Services {
@@ -255,17 +262,17 @@ impl Services {
         }
     }
 
-    pub async fn of(&self, keys: &Value) -> Arc<(Verifier, Tower, Service)> {
+    pub async fn of(&self, keys: &Value) -> Arc<Faces> {
         let mut by_keys = self.by_keys.lock().await;
         let text = keys.to_string();
         if let Some(faces) = by_keys.get(&text) {
             return faces.clone();
         }
-        let faces = Arc::new((
-            verifier(key_set(keys)),
-            Tower::new(verifier(key_set(keys))),
-            Service::start(verifier(key_set(keys)), self.store.clone()).await,
-        ));
+        let faces = Arc::new(Faces {
+            verifier: verifier(key_set(keys)),
+            tower: Tower::new(verifier(key_set(keys))),
+            service: Service::start(verifier(key_set(keys)), self.store.clone()).await,
+        });
         by_keys.insert(text, faces.clone());
         faces
     }

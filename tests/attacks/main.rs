@@ -14,7 +14,7 @@ mod auth_server;
 
 use std::collections::BTreeSet;
 
-use faces::Services;
+use faces::{Faces, Services};
 use keyward::Algorithm;
 
 /// All failures at once: a change that breaks a rule breaks rows in groups, and the group says more
@@ -110,7 +110,11 @@ async fn through_the_tower_layer_and_the_service() {
     let mut count = 0;
     for case in table::cases() {
         let faces = services.of(&case.keys).await;
-        let (verifier, tower, service) = &*faces;
+        let Faces {
+            verifier,
+            tower,
+            service,
+        } = &*faces;
         let headers = faces::bearer(&case.token);
         let Some(map) = faces::header_map(&headers) else {
             assert_eq!(case.over_http, "no such header", "{}", case.name);
@@ -142,7 +146,11 @@ async fn through_the_tower_layer_and_the_service() {
 async fn wherever_else_a_request_has_its_token() {
     let services = Services::new().await;
     let faces = services.of(&lab::key_set()).await;
-    let (verifier, tower, service) = &*faces;
+    let Faces {
+        verifier,
+        tower,
+        service,
+    } = &*faces;
     let mut failures = vec![];
     let requests = table::transport::requests();
     for request in &requests {

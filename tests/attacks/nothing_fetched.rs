@@ -123,7 +123,10 @@ async fn for_jku_x5u_jwk_x5c_or_a_kid_that_is_a_url() {
     assert_eq!(fetched.load(Ordering::SeqCst), 0, "somebody came");
     // Each of the three remote sets: at first, for an unknown kid once in ten seconds, and for a bad
     // signature once in a minute.
-    let (asked, allowed) = (asked.load(Ordering::SeqCst), 3 * (3 + began.elapsed().as_secs() / 5));
+    let (asked, allowed) = (
+        asked.load(Ordering::SeqCst),
+        3 * (3 + began.elapsed().as_secs() / 5),
+    );
     assert!(asked >= 3 && asked as u64 <= allowed, "{asked}");
 
     // The listener would have noticed.
