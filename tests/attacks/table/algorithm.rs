@@ -278,24 +278,26 @@ fn another_keys_algorithm() -> impl Iterator<Item = Case> {
 
 /// An RSA key that its JWK binds to one algorithm is good for no other, although it could.
 fn another_algorithm_than_the_jwks() -> Vec<Case> {
-    let mut cases = vec![];
     let rsa: Vec<_> = Algorithm::ALL
         .into_iter()
         .filter(|algorithm| Key::of(*algorithm) == Key::Rsa)
         .collect();
+    let labelled = |label: &Algorithm| {
+        let name = label.name();
+        lab::with(Key::Rsa.public_jwk(), json!({"alg": name, "kid": name}))
+    };
+    let keys = lab::keys(&rsa.iter().map(labelled).collect::<Vec<_>>());
+    let mut cases = vec![];
     for label in &rsa {
-        let jwk = lab::with(Key::Rsa.public_jwk(), json!({"alg": label.name()}));
         for algorithm in &rsa {
             let expected = match algorithm == label {
                 true => "accepted",
                 false => "key_algorithm_mismatch",
             };
-            let case = Case::new(
-                format!("{algorithm} under an RSA key labelled {label}"),
-                lab::token(*algorithm),
-                expected,
-            );
-            cases.push(case.keys(lab::keys(std::slice::from_ref(&jwk))));
+            let header = json!({"alg": algorithm.name(), "kid": label.name()});
+            let token = lab::signed(*algorithm, header.to_string(), lab::claims().to_string());
+            let name = format!("{algorithm} under an RSA key labelled {label}");
+            cases.push(Case::new(name, token, expected).keys(keys.clone()));
         }
     }
     cases

@@ -246,25 +246,28 @@ fn signing_input(kid: &str, subject: &str) -> String {
 /// With a key of small order, R = S·B is a signature of every message, or of every eighth: anybody
 /// can sign. Such a key is not loaded.
 fn small_order_keys() -> Vec<Case> {
+    let weak = odd_encodings();
+    let jwks = weak.iter().map(|(name, x)| okp(x, name));
+    let keys = lab::keys(
+        &jwks
+            .chain([lab::Key::Ed25519.public_jwk()])
+            .collect::<Vec<_>>(),
+    );
     let mut cases = vec![];
-    for (name, x) in odd_encodings() {
+    for (name, x) in &weak {
         let s = Scalar::from(7_u8);
         let r = (ED25519_BASEPOINT_POINT * s).compress().0;
         // A message whose challenge is a multiple of eight makes even an order of eight vanish.
         let input = (0..)
-            .map(|n| signing_input("weak", &format!("ada{n}")))
-            .find(|input| challenge(b"", &r, &x, input.as_bytes()).as_bytes()[0].is_multiple_of(8))
+            .map(|n| signing_input(name, &format!("ada{n}")))
+            .find(|input| {
+                let k = challenge(b"", &r, x, input.as_bytes());
+                k.as_bytes()[0].is_multiple_of(8)
+            })
             .unwrap();
         let token = format!("{input}.{}", lab::encode(joined(&r, s.as_bytes())));
-        let keys = lab::keys(&[okp(&x, "weak"), lab::Key::Ed25519.public_jwk()]);
-        cases.push(
-            Case::new(
-                format!("EdDSA key: {name}, which signs by itself"),
-                token,
-                "key_unknown",
-            )
-            .keys(keys),
-        );
+        let name = format!("EdDSA key: {name}, which signs by itself");
+        cases.push(Case::new(name, token, "key_unknown").keys(keys.clone()));
     }
     cases
 }
