@@ -273,6 +273,13 @@ mod tests {
         message
     }
 
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
     fn joined(r: [u8; 32], s: [u8; 32]) -> [u8; 64] {
         let mut signature = [0; 64];
         signature[..32].copy_from_slice(&r);
@@ -384,16 +391,119 @@ mod tests {
                 "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
             ),
         ] {
-            let hex = |text: &str| -> Vec<u8> {
-                (0..text.len())
-                    .step_by(2)
-                    .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-                    .collect()
-            };
             let key = CompressedEdwardsY(hex(key).try_into().unwrap());
             let both = Both::new(key.decompress().unwrap());
             assert!(both.verdict(&hex(message), &hex(signature)));
             assert!(!both.verdict(b"another", &hex(signature)));
+        }
+    }
+
+    /// Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs" (2020), table 6: message, key,
+    /// signature, and the verdict; `None` for a key that a set does not load. Implementations give
+    /// some ten different answers in all; these are those of OpenSSL, BoringSSL and Go.
+    #[test]
+    fn vectors_of_taming_the_many_eddsas() {
+        const WEAK: &str = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa";
+        const WEAK_ENCODING: &str =
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+        const MIXED: &str = "f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43";
+        const MIXED_TOO: &str = "cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d";
+        const PRIME: &str = "442aad9f089ad9e14647b1ef9099a1ff4798d78589e66f28eca69c11f582a623";
+        for (at, (message, key, signature, verdict)) in [
+            // Key and R of small order; S = 0.
+            (
+                "8c93255d71dcab10e8f379c26200f3c7bd5f09d9bc3068d3ef4edeb4853022b6",
+                WEAK,
+                "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a0000000000000000000000000000000000000000000000000000000000000000",
+                None,
+            ),
+            // Key of small order.
+            (
+                "9bd9f44f4dcc75bd531b56b2cd280b0bb38fc1cd6d1230e14861d861de092e79",
+                WEAK,
+                "f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43a5bb704786be79fc476f91d3f3f89b03984d8068dcf1bb7dfc6637b45450ac04",
+                None,
+            ),
+            // R of small order.
+            (
+                "aebf3f2601a0c8c5d39cc7d8911642f740b78168218da8471772b35f9d35b9ab",
+                MIXED,
+                "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa8c4bd45aecaca5b24fb97bc10ac27ac8751a7dfe1baff8b953ec9f5833ca260e",
+                Some(true),
+            ),
+            // Key and R of mixed order; both equations hold.
+            (
+                "9bd9f44f4dcc75bd531b56b2cd280b0bb38fc1cd6d1230e14861d861de092e79",
+                MIXED_TOO,
+                "9046a64750444938de19f227bb80485e92b83fdb4b6506c160484c016cc1852f87909e14428a7a1d62e9f22f3d3ad7802db02eb2e688b6c52fcd6648a98bd009",
+                Some(true),
+            ),
+            // The one with cofactor alone.
+            (
+                "e47d62c63f830dc7a6851a0b1f33ae4bb2f507fb6cffec4011eaccd55b53f56c",
+                MIXED_TOO,
+                "160a1cb0dc9c0258cd0a7d23e94d8fa878bcb1925f2c64246b2dee1796bed5125ec6bc982a269b723e0668e540911a9a6a58921d6925e434ab10aa7940551a09",
+                Some(false),
+            ),
+            // The same, if eight times the challenge is reduced first.
+            (
+                "e47d62c63f830dc7a6851a0b1f33ae4bb2f507fb6cffec4011eaccd55b53f56c",
+                MIXED_TOO,
+                "21122a84e0b5fca4052f5b1235c80a537878b38f3142356b2c2384ebad4668b7e40bc836dac0f71076f9abe3a53f9c03c1ceeeddb658d0030494ace586687405",
+                Some(false),
+            ),
+            // S above the order.
+            (
+                "85e241a07d148b41e47d62c63f830dc7a6851a0b1f33ae4bb2f507fb6cffec40",
+                PRIME,
+                "e96f66be976d82e60150baecff9906684aebb1ef181f67a7189ac78ea23b6c0e547f7690a0e2ddcd04d87dbc3490dc19b3b3052f7ff0538cb68afb369ba3a514",
+                Some(false),
+            ),
+            // S far above the order.
+            (
+                "85e241a07d148b41e47d62c63f830dc7a6851a0b1f33ae4bb2f507fb6cffec40",
+                PRIME,
+                "8ce5b96c8f26d0ab6c47958c9e68b937104cd36e13c33566acd2fe8d38aa19427e71f98a473474f2f13f06f97c20d58cc3f54b8bd0d272f42b695dd7e89a8c22",
+                Some(false),
+            ),
+            // R no canonical encoding, and reduced for the hash.
+            (
+                "fdaebc429f4a735932a160da1301080c13280eea8bc280d1b392c6b9e6ba3a5a",
+                MIXED,
+                "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f454d370c8d9fc323a41450f8d513eafeb5b0697390c1e505a0d4ddc71f566607",
+                Some(false),
+            ),
+            // R no canonical encoding, and hashed as it is.
+            (
+                "84b698d39be126ff55fe45079e6c8bf64a0d7db6994560b4e96b7021eb39c1a1",
+                MIXED,
+                "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f084d5b99c2a9463d9c8bd5026916996984eeec87ddf1d3be329006ace1b37b09",
+                Some(false),
+            ),
+            // Key no canonical encoding, and reduced for the hash; then hashed as it is.
+            (
+                "e96b7021eb39c1a163b6da4e3093dcd3f21387da4cc4572be588fafae23c155b",
+                WEAK_ENCODING,
+                "a9d55260f765261eb9b84e106f665e00b867287a761990d7135963ee0a7d59dca5bb704786be79fc476f91d3f3f89b03984d8068dcf1bb7dfc6637b45450ac04",
+                None,
+            ),
+            (
+                "39a591f5321bbe07fd5a23dc2f39d025d74526615746727ceefd6e82ae65c06f",
+                WEAK_ENCODING,
+                "a9d55260f765261eb9b84e106f665e00b867287a761990d7135963ee0a7d59dca5bb704786be79fc476f91d3f3f89b03984d8068dcf1bb7dfc6637b45450ac04",
+                None,
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let encoded: [u8; 32] = hex(key).try_into().unwrap();
+            assert_eq!(is_small_order(&encoded), verdict.is_none(), "{at}");
+            if let Some(verdict) = verdict {
+                let both = Both::new(CompressedEdwardsY(encoded).decompress().unwrap());
+                assert_eq!(both.encoded, encoded, "{at}");
+                assert_eq!(both.verdict(&hex(message), &hex(signature)), verdict, "{at}");
+            }
         }
     }
 
