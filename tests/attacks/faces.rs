@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -15,7 +15,7 @@ use keyward::service::server::{ServerLimits, serve};
 use keyward::service::store::{DatabaseUrl, TaskStore};
 use keyward::tower::BearerAuthLayer;
 use keyward::{Clock, KeySet, KeySource, PROBLEM_JSON, Policy, Principal, Rejection, Verifier};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, oneshot};
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::lab::{ISSUER, NOW};
+use crate::lab::{self, ISSUER, NOW};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -59,6 +59,27 @@ pub async fn code(verifier: &Verifier, token: &str) -> &'static str {
     match verifier.verify(token).await {
         Ok(_) => "accepted",
         Err(error) => error.code(),
+    }
+}
+
+/// Proves so many tokens that the lab's Ed25519 key gets tables.
+pub async fn keep_busy(verifier: &Verifier) {
+    for subject in 0..200 {
+        let token = lab::with_claims(json!({"sub": subject.to_string()}));
+        assert_eq!(code(verifier, &token).await, "accepted");
+    }
+    // They are made on a thread of their own, which ends with it.
+    let is_being_made = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        threads.filter_map(Result::ok).any(|thread| {
+            std::fs::read_to_string(thread.path().join("comm"))
+                .is_ok_and(|name| name.trim() == "keyward-ed25519")
+        })
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while is_being_made() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
     }
 }
 
