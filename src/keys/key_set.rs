@@ -102,8 +102,10 @@ impl KeySet {
         if json.trim_ascii_start().first() != Some(&b'{') {
             return Err(KeySetError::Malformed);
         }
+        // serde_json does not look at the bytes of strings that it skips (RFC 8259 §8.1).
+        let text = std::str::from_utf8(json).map_err(|_| KeySetError::Malformed)?;
         let document: Document<'_> =
-            serde_json::from_slice(json).map_err(|_| KeySetError::Malformed)?;
+            serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
         let count = document.keys.len();
         if count == 0 {
             return Err(KeySetError::Empty);
@@ -364,6 +366,11 @@ mod tests {
                 "{json}"
             );
         }
+        let no_text = [b"{\"x\":\"\xff\",\"keys\":[{", ED.as_bytes(), b"}]}"].concat();
+        assert_eq!(
+            KeySet::from_json(&no_text).err(),
+            Some(KeySetError::Malformed)
+        );
         assert_eq!(
             KeySet::from_document(br#"{"keys":[1,2,3]}"#, 2, None).err(),
             Some(KeySetError::TooManyKeys(3))
