@@ -47,6 +47,10 @@ fn jsonwebtoken_accepts(case: &Case) -> bool {
 /// jose's verdicts, by Node.
 fn jose_verdicts(cases: &[&Case]) -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/better-auth");
+    assert!(
+        directory.join("node_modules").is_dir(),
+        "run tests/run.sh (or npm ci in tests/better-auth) first"
+    );
     let input = json!({
         "issuer": ISSUER,
         "audience": ISSUER,
