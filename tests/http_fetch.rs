@@ -10,7 +10,7 @@ use keyward::{
     BetterAuthUrl, FetchError, FetchKeySet, Fetched, HttpFetcher, RefreshOptions, RemoteKeySet,
     Verifier,
 };
-use raw_server::{RawServer, ok, response};
+use raw_server::{FOR_EVER, RawServer, Script, Step, ok, response};
 use tokio::net::TcpListener;
 
 /// One chunk of a chunked body.
@@ -42,7 +42,7 @@ async fn a_document_comes_with_its_caching_headers_and_is_asked_for_conditionall
         etag: Some("\"v1\"".to_owned()),
     };
     assert_eq!(fetched, expected);
-    assert!(server.heads.lock().unwrap()[0].contains("if-none-match: \"v0\""));
+    assert!(server.heads()[0].contains("if-none-match: \"v0\""));
     let unasked = RawServer::start(|_| b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec()).await;
     assert_eq!(
         unasked.fetcher().fetch(None).await,
@@ -131,6 +131,85 @@ async fn each_misbehaviour_has_its_error() {
     };
     let fetcher = HttpFetcher::new(&nobody, false).unwrap();
     assert_eq!(fetcher.fetch(None).await, Err(FetchError::Connect));
+}
+
+/// A connection that is kept for the next fetch may be closed by the server at the moment of that
+/// fetch, which then fails for nothing.
+#[tokio::test]
+async fn a_fetch_has_a_connection_of_its_own() {
+    let once = |_: &str| vec![Step::Send(ok(b"{}")), Step::Ignore];
+    let server = RawServer::scripted(once).await;
+    let fetcher = server.fetcher();
+    for fetches in 1..=10 {
+        assert!(fetcher.fetch(None).await.is_ok(), "{fetches}");
+        assert_eq!(server.connections(), fetches);
+    }
+}
+
+/// The limit is for the whole of it: a server that goes on sending gains no time by that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_server_does_a_fetch_ends_after_five_seconds() {
+    let second = Duration::from_secs(1);
+    let head = || Step::Send(b"HTTP/1.1 200 OK\r\n".to_vec());
+    let table: Vec<(&str, Script)> = vec![
+        ("nothing", vec![Step::Pause(FOR_EVER)]),
+        (
+            "the answer after 30 s",
+            vec![Step::Pause(30 * second), Step::Send(ok(b"{}"))],
+        ),
+        (
+            "a byte of the head each second",
+            vec![head(), Step::Drip(b"x".to_vec(), second)],
+        ),
+        (
+            "a byte of the body each second",
+            vec![
+                head(),
+                Step::Send(b"\r\n".to_vec()),
+                Step::Drip(b" ".to_vec(), second),
+            ],
+        ),
+        (
+            "early hints without an end",
+            vec![Step::Drip(
+                b"HTTP/1.1 103 Early Hints\r\n\r\n".to_vec(),
+                second / 100,
+            )],
+        ),
+    ];
+    let mut fetches = tokio::task::JoinSet::new();
+    for (name, script) in table {
+        fetches.spawn(async move {
+            let server = RawServer::scripted(move |_| script.clone()).await;
+            let began = std::time::Instant::now();
+            let error = server.fetcher().fetch(None).await.unwrap_err();
+            (name, error, began.elapsed())
+        });
+    }
+    for (name, error, took) in fetches.join_all().await {
+        assert_eq!(error, FetchError::Timeout, "{name}");
+        assert!(took >= 4 * second && took < 10 * second, "{name}: {took:?}");
+    }
+}
+
+/// Its name may stand for an IPv6 address, an IPv4 address or both, and the server listens on one.
+#[tokio::test]
+async fn localhost_is_found_at_whichever_address_the_server_listens() {
+    let names = tokio::net::lookup_host("localhost:0").await.unwrap();
+    let addresses: Vec<_> = names.map(|address| address.ip()).collect();
+    assert!(!addresses.is_empty() && addresses.iter().all(|address| address.is_loopback()));
+    for address in addresses {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let url = format!(
+            "http://localhost:{}/jwks",
+            listener.local_addr().unwrap().port()
+        );
+        let app = axum::Router::new().fallback(|| async { "{}" });
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
+        let fetched = HttpFetcher::new(&url, false).unwrap().fetch(None).await;
+        assert_eq!(fetched, Ok(Fetched::document(&b"{}"[..])), "{address}");
+        server.abort();
+    }
 }
 
 #[tokio::test]
@@ -233,7 +312,7 @@ async fn nothing_of_a_token_reaches_the_auth_server() {
     let error = verifier.verify(&issuer.token("ada")).await.unwrap_err();
     assert_eq!(error.code(), "key_unknown");
     assert_eq!(server.paths(), ["/jwks", "/jwks"]);
-    let heads = server.heads.lock().unwrap();
+    let heads = server.heads();
     assert!(
         heads
             .iter()

@@ -4,7 +4,8 @@
 //! 2. Status 200 only; no redirect is followed.
 //! 3. Connecting takes at most 2 s, everything at most 5 s, the body at most 512 KiB, counted
 //!    while it is read, since Better Auth sends it in chunks without a length.
-//! 4. Better Auth closes idle connections after 5 s; ours are dropped before.
+//! 4. Each request has a connection of its own. One that is kept may be closed by the server at the
+//!    moment of the next request, which then fails for nothing.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,7 +22,6 @@ use super::key_set::KeySet;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(5);
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// 100 RSA keys of 4096 bits are 78 kB.
 const MAX_BODY_LEN: usize = 512 * 1024;
@@ -75,7 +75,7 @@ impl HttpFetcher {
             .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(0)
             .redirect(redirect::Policy::none());
         if loopback {
             // A proxy's loopback is another machine's.
