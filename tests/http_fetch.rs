@@ -133,6 +133,17 @@ async fn each_misbehaviour_has_its_error() {
     assert_eq!(fetcher.fetch(None).await, Err(FetchError::Connect));
 }
 
+/// RFC 9110 §12.5.3: to whoever does not say what they take, anything may be sent.
+#[tokio::test]
+async fn nothing_but_the_document_itself_is_asked_for() {
+    let server = RawServer::start(|_| ok(b"{}")).await;
+    server.fetcher().fetch(None).await.unwrap();
+    let head = server.heads().remove(0);
+    assert!(head.contains("accept-encoding: identity\r\n"), "{head}");
+    assert!(head.contains("accept: application/json\r\n"), "{head}");
+    assert_eq!(head.matches("accept-encoding").count(), 1, "{head}");
+}
+
 /// A connection that is kept for the next fetch may be closed by the server at the moment of that
 /// fetch, which then fails for nothing.
 #[tokio::test]

@@ -4,7 +4,9 @@
 //! 2. Status 200 only; no redirect is followed.
 //! 3. Connecting takes at most 2 s, everything at most 5 s, the body at most 512 KiB, counted
 //!    while it is read, since Better Auth sends it in chunks without a length.
-//! 4. Each request has a connection of its own. One that is kept may be closed by the server at the
+//! 4. Nothing compressed is asked for or taken, whatever features other crates give the HTTP client:
+//!    a limit on what was sent is one on what is read.
+//! 5. Each request has a connection of its own. One that is kept may be closed by the server at the
 //!    moment of the next request, which then fails for nothing.
 
 use std::fmt;
@@ -76,6 +78,10 @@ impl HttpFetcher {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .pool_max_idle_per_host(0)
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .redirect(redirect::Policy::none());
         if loopback {
             // A proxy's loopback is another machine's.
@@ -128,7 +134,8 @@ impl HttpFetcher {
         let mut request = self
             .client
             .get(url.clone())
-            .header(header::ACCEPT, "application/json");
+            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT_ENCODING, "identity");
         if let Some(etag) = if_none_match {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
