@@ -3,7 +3,10 @@
 //! 1. A set is refreshed on a schedule: every [`RefreshOptions::interval`] ± 10 %, or as the
 //!    response's `max-age` says, within a minute and an hour.
 //! 2. An unknown `kid` asks for one refresh at once, then at most one per
-//!    [`RefreshOptions::cooldown`], counted from the last attempt, failed ones included.
+//!    [`RefreshOptions::cooldown`], counted from the last attempt, failed ones included. One that
+//!    brought the key it was made for does not count: keys that are rotated twice within a cooldown,
+//!    as Better Auth's are when several requests find the old one expired, are both there at once,
+//!    and made-up `kid`s gain nothing by it.
 //! 3. A bad signature under a known `kid` asks for one too, at most one per
 //!    [`RefreshOptions::bad_signature_cooldown`]: a rebuilt auth database reuses serial ids.
 //! 4. Each of the three has a budget of its own, so that made-up tokens can starve none.
@@ -55,7 +58,7 @@ const OPTION_BOUNDS: (Duration, Duration) = (
 pub struct RefreshOptions {
     /// Time between scheduled refreshes: 5 min.
     pub interval: Duration,
-    /// Least time between two refreshes for unknown `kid`s: 10 s.
+    /// Least time between two refreshes for unknown `kid`s, unless the first brought its key: 10 s.
     pub cooldown: Duration,
     /// Least time between two refreshes for bad signatures: 60 s.
     pub bad_signature_cooldown: Duration,
@@ -130,6 +133,8 @@ pub(crate) struct Refresh {
     /// The server's `Retry-After`.
     not_before: Instant,
     unknown_allowed_at: Instant,
+    /// The `kid` that the attempt under way was begun for, by its hash.
+    wanted: Option<u64>,
     bad_signature_allowed_at: Instant,
     absent: HashMap<u64, Instant>,
     counts: Counts,
@@ -157,6 +162,7 @@ impl Refresh {
             scheduled_at: now,
             not_before: now,
             unknown_allowed_at: now,
+            wanted: None,
             bad_signature_allowed_at: now,
             absent: HashMap::new(),
             counts: Counts::default(),
@@ -254,6 +260,7 @@ impl Refresh {
         }
         if now >= self.unknown_allowed_at && now >= self.not_before {
             self.unknown_allowed_at = now + self.options.cooldown;
+            self.wanted = Some(kid);
             return Answer::Wait(Waiting {
                 attempt: self.begin(),
                 settles: true,
@@ -277,9 +284,19 @@ impl Refresh {
         Some(self.begin())
     }
 
-    /// The attempt brought a good set. `random` is in `0.0..1.0`.
-    pub(crate) fn succeeded(&mut self, now: Instant, max_age: Option<Duration>, random: f64) {
+    /// The attempt brought a good set, in which `holds` looks for the hash of a `kid`. `random` is
+    /// in `0.0..1.0`.
+    pub(crate) fn succeeded(
+        &mut self,
+        now: Instant,
+        max_age: Option<Duration>,
+        holds: impl FnOnce(u64) -> bool,
+        random: f64,
+    ) {
         self.in_flight = false;
+        if self.wanted.take().is_some_and(holds) {
+            self.unknown_allowed_at = now;
+        }
         self.counts.succeeded += 1;
         self.last_succeeded = self.attempts;
         self.last_failed = false;
@@ -293,6 +310,7 @@ impl Refresh {
     /// The attempt brought nothing usable. `random` is in `0.0..1.0`.
     pub(crate) fn failed(&mut self, now: Instant, retry_after: Option<Duration>, random: f64) {
         self.in_flight = false;
+        self.wanted = None;
         self.counts.failed += 1;
         self.last_failed = true;
         let doubled = FIRST_BACKOFF
@@ -334,7 +352,7 @@ mod tests {
         let now = Instant::now();
         let mut refresh = Refresh::new(RefreshOptions::default(), now);
         assert_eq!(refresh.due(now), Some(1));
-        refresh.succeeded(now, None, MIDDLE);
+        refresh.succeeded(now, None, |_| false, MIDDLE);
         (refresh, now)
     }
 
@@ -355,6 +373,33 @@ mod tests {
         assert_eq!(refresh.no_keys(now, 0, None), Answer::LookAgain);
         assert_eq!(refresh.unknown_key(1, now, 0, None), Answer::LookAgain);
         started(refresh.unknown_key(1, now, 1, None));
+    }
+
+    #[test]
+    fn a_refresh_that_brought_its_key_starts_no_cooldown_and_one_that_did_not_does() {
+        let (mut refresh, now) = fetched();
+        for kid in 1..5 {
+            started(ask(&mut refresh, kid, now, None));
+            refresh.succeeded(now, None, |wanted| wanted == kid, MIDDLE);
+        }
+        // Brought by another's: it was not what the attempt was made for.
+        started(ask(&mut refresh, 5, now, None));
+        refresh.succeeded(now, None, |wanted| wanted == 6, MIDDLE);
+        let answer = ask(&mut refresh, 7, now, None);
+        assert_eq!(answer, Answer::Unknown { refreshed: false });
+        // What is scheduled is made for no key.
+        refresh.scheduled_at = now;
+        assert!(refresh.due(now).is_some());
+        refresh.succeeded(now, None, |_| true, MIDDLE);
+        let answer = ask(&mut refresh, 7, now, None);
+        assert_eq!(answer, Answer::Unknown { refreshed: false });
+        let later = now + 10 * SECOND;
+        started(ask(&mut refresh, 7, later, None));
+        refresh.failed(later, None, MIDDLE);
+        assert!(matches!(
+            ask(&mut refresh, 8, later, None),
+            Answer::Unavailable { .. }
+        ));
     }
 
     #[test]
@@ -389,7 +434,7 @@ mod tests {
             };
             let mut refresh = Refresh::new(options.bounded(), now);
             refresh.due(now);
-            refresh.succeeded(now, None, 1.0);
+            refresh.succeeded(now, None, |_| false, 1.0);
             assert!(refresh.scheduled_at() > now);
             started(ask(&mut refresh, 1, now, None));
             refresh.failed(now, None, 1.0);
@@ -415,7 +460,7 @@ mod tests {
             (Some(86_400), 0.5, 3600.0),
         ] {
             let (mut refresh, now) = fetched();
-            refresh.succeeded(now, max_age.map(Duration::from_secs), random);
+            refresh.succeeded(now, max_age.map(Duration::from_secs), |_| false, random);
             let delay = refresh.scheduled_at() - now;
             assert!(
                 (delay.as_secs_f64() - expected).abs() < 0.001,
@@ -430,7 +475,7 @@ mod tests {
     fn an_unknown_kid_refreshes_once_per_cooldown() {
         let (mut refresh, now) = fetched();
         let first = started(ask(&mut refresh, 1, now, None));
-        refresh.succeeded(now, None, MIDDLE);
+        refresh.succeeded(now, None, |_| false, MIDDLE);
         assert_eq!(
             ask(&mut refresh, 1, now, Some(first)),
             Answer::Unknown { refreshed: true }
@@ -459,7 +504,7 @@ mod tests {
                 settles: false
             }
         );
-        refresh.succeeded(due, None, MIDDLE);
+        refresh.succeeded(due, None, |_| false, MIDDLE);
         // Its own budget is untouched, so the request gets a fetch of its own.
         let own = started(ask(&mut refresh, 7, due, Some(joined)));
         assert_eq!(
@@ -471,7 +516,7 @@ mod tests {
         );
         // Another joined the same first attempt: by now the second is in flight and settles.
         assert_eq!(started(ask(&mut refresh, 8, due, Some(joined))), own);
-        refresh.succeeded(due, None, MIDDLE);
+        refresh.succeeded(due, None, |_| false, MIDDLE);
         assert_eq!(
             ask(&mut refresh, 7, due, Some(own)),
             Answer::Unknown { refreshed: true }
@@ -483,7 +528,7 @@ mod tests {
     fn an_absent_kid_is_remembered_for_two_cooldowns_or_until_the_next_set() {
         let (mut refresh, now) = fetched();
         let waiting = started(ask(&mut refresh, 1, now, None));
-        refresh.succeeded(now, None, MIDDLE);
+        refresh.succeeded(now, None, |_| false, MIDDLE);
         ask(&mut refresh, 1, now, Some(waiting));
         // Remembered beyond the cooldown: it does not spend the next attempt.
         assert_eq!(
@@ -491,7 +536,7 @@ mod tests {
             Answer::Unknown { refreshed: true }
         );
         started(ask(&mut refresh, 1, now + 20 * SECOND, None));
-        refresh.succeeded(now + 20 * SECOND, None, MIDDLE);
+        refresh.succeeded(now + 20 * SECOND, None, |_| false, MIDDLE);
         assert_eq!(
             ask(&mut refresh, 1, now + 20 * SECOND, None),
             Answer::Unknown { refreshed: false }
@@ -529,12 +574,12 @@ mod tests {
     fn three_budgets_none_of_which_spends_another() {
         let (mut refresh, now) = fetched();
         assert!(refresh.bad_signature(now).is_some());
-        refresh.succeeded(now, None, MIDDLE);
+        refresh.succeeded(now, None, |_| false, MIDDLE);
         assert!(refresh.bad_signature(now + 59 * SECOND).is_none());
         started(ask(&mut refresh, 1, now, None));
-        refresh.succeeded(now, None, MIDDLE);
+        refresh.succeeded(now, None, |_| false, MIDDLE);
         assert!(refresh.bad_signature(now + 60 * SECOND).is_some());
-        refresh.succeeded(now + 60 * SECOND, None, MIDDLE);
+        refresh.succeeded(now + 60 * SECOND, None, |_| false, MIDDLE);
         let due = refresh.scheduled_at();
         assert!(refresh.due(due).is_some());
     }
@@ -551,7 +596,7 @@ mod tests {
         refresh.failed(now, None, 0.0);
         assert_eq!(refresh.scheduled_at() - now, 30 * SECOND);
         assert_eq!(refresh.failures(), 9);
-        refresh.succeeded(now, None, MIDDLE);
+        refresh.succeeded(now, None, |_| false, MIDDLE);
         refresh.failed(now, None, 1.0);
         assert_eq!(refresh.scheduled_at() - now, SECOND);
     }

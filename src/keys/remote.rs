@@ -20,6 +20,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::fetch::{FetchError, FetchKeySet, Fetched};
+use super::key::VerifyingKey;
 use super::key_set::{KeySet, KeySetError};
 use super::refresh::{Answer, Refresh, RefreshOptions, Waiting};
 
@@ -341,9 +342,15 @@ impl Shared {
                 let span = Span::current();
                 span.record("keyward.result", "succeeded");
                 span.record("keyward.key_set.keys", loaded.keys.len() as i64);
+                let keys = loaded.keys.clone();
+                let holds = |kid| {
+                    let mut ids = keys.keys().filter_map(VerifyingKey::id);
+                    ids.any(|id| self.kid_hasher.hash_one(id) == kid)
+                };
                 self.loaded.store(Some(Arc::new(loaded)));
                 *lock(&self.last_error) = None;
-                self.refresh().succeeded(now, max_age, fastrand::f64());
+                self.refresh()
+                    .succeeded(now, max_age, holds, fastrand::f64());
             }
             Err(error) => {
                 let retry_after = match &error {
