@@ -11,6 +11,8 @@ mod better_auth {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
+    use tokio::sync::watch;
+    use tokio::task::JoinSet;
 
     use super::auth_server::BetterAuth;
     use super::service::{Keyward, client};
@@ -134,6 +136,114 @@ mod better_auth {
         let after = auth.token(&ada).await;
         assert_eq!(code(&keyward, &after).await, "accepted");
         assert_eq!(code(&keyward, &before).await, "key_unknown");
+    }
+
+    /// Requests without a pause, by several clients, with the tokens that there are.
+    struct Load {
+        tokens: watch::Sender<Tokens>,
+        clients: JoinSet<usize>,
+    }
+
+    #[derive(Clone, Default)]
+    struct Tokens {
+        /// Their key is published: they must be accepted.
+        valid: Vec<String>,
+        /// It no longer is: they may be, until that is noticed.
+        withdrawn: Vec<String>,
+    }
+
+    impl Load {
+        fn start(keyward: &Keyward, first: String) -> Self {
+            let (tokens, seen) = watch::channel(Tokens::default());
+            let load = Self {
+                clients: (0..4)
+                    .map(|_| send_requests(format!("{}/api/me", keyward.url), seen.clone()))
+                    .collect(),
+                tokens,
+            };
+            load.add(first);
+            load
+        }
+
+        fn add(&self, token: String) {
+            self.tokens.send_modify(|tokens| tokens.valid.push(token));
+        }
+
+        fn withdraw_all(&self) {
+            self.tokens.send_modify(|tokens| {
+                let withdrawn = std::mem::take(&mut tokens.valid);
+                tokens.withdrawn.extend(withdrawn);
+            });
+        }
+
+        /// How many requests were answered.
+        async fn ends(self) -> usize {
+            drop(self.tokens);
+            self.clients.join_all().await.iter().sum()
+        }
+    }
+
+    async fn send_requests(url: String, seen: watch::Receiver<Tokens>) -> usize {
+        let client = client();
+        let mut answered = 0;
+        while seen.has_changed().is_ok() {
+            let tokens = seen.borrow().clone();
+            // The newest of each first.
+            let valid = tokens.valid.iter().rev().take(4);
+            for token in valid.chain(tokens.withdrawn.last()) {
+                let response = client.get(&url).bearer_auth(token).send().await.unwrap();
+                answered += 1;
+                let status = response.status();
+                let body = response.text().await.unwrap();
+                // It may have been withdrawn meanwhile.
+                let allowed = match seen.borrow().valid.contains(token) {
+                    true => "accepted",
+                    false => r#""code":"key_unknown""#,
+                };
+                assert!(status == 200 || body.contains(allowed), "{status} {body}");
+            }
+        }
+        answered
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_rotated_every_second_under_load_fail_no_valid_request() {
+        const ROTATIONS: u64 = 5;
+        let (auth, keyward) = start(json!({})).await;
+        let ada = auth.sign_up("Ada", "ada@example.com").await;
+        let load = Load::start(&keyward, auth.token(&ada).await);
+        let before = auth.jwks_requests().await;
+        for _ in 0..ROTATIONS {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            auth.rotate().await;
+            // Requests that find the old key expired at the same time make a key each.
+            let (one, two) = tokio::join!(auth.token(&ada), auth.token(&ada));
+            load.add(one);
+            load.add(two);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let answered = load.ends().await;
+        let fetches = auth.jwks_requests().await - before;
+        println!("rotation every second: {answered} requests, {fetches} fetches, none failed");
+        assert!(fetches <= 2 * ROTATIONS + 1, "{fetches} fetches");
+        assert!(answered > 100, "{answered}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_key_withdrawn_under_load_fails_no_valid_request() {
+        let (auth, keyward) = start(json!({})).await;
+        let ada = auth.sign_up("Ada", "ada@example.com").await;
+        let old = auth.token(&ada).await;
+        let load = Load::start(&keyward, old.clone());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        load.withdraw_all();
+        auth.drop_keys().await;
+        load.add(auth.token(&ada).await);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let answered = load.ends().await;
+        println!("a key withdrawn: {answered} requests, no valid one failed");
+        assert_eq!(code(&keyward, &old).await, "key_unknown");
+        assert!(answered > 100, "{answered}");
     }
 
     #[tokio::test]
