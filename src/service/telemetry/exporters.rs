@@ -12,6 +12,7 @@ use opentelemetry_otlp::{MetricExporter, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use reqwest::Url;
 use uuid::Uuid;
 
 use super::SCOPE;
@@ -60,11 +61,19 @@ impl Signal {
     ) -> Result<Option<Protocol>, ConfigError> {
         let is_disabled =
             variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let has_endpoint = [self.endpoint, ENDPOINT]
-            .iter()
-            .any(|name| variable(name).is_some());
-        if is_disabled || !has_endpoint {
+        let endpoint = [self.endpoint, ENDPOINT]
+            .into_iter()
+            .find_map(|name| Some((name, variable(name)?)));
+        let Some((name, endpoint)) = endpoint.filter(|_| !is_disabled) else {
             return Ok(None);
+        };
+        if holds_credentials(&endpoint) {
+            return Err(ConfigError {
+                variable: name,
+                problem: "must not hold a user name or a password: they are for OTEL_EXPORTER_OTLP_HEADERS"
+                    .to_owned(),
+                example: "http://localhost:4318",
+            });
         }
         match variable(self.exporter).as_deref() {
             None | Some("otlp") => {}
@@ -103,6 +112,11 @@ impl Signal {
             example: "http://localhost:4318",
         }
     }
+}
+
+/// The HTTP client logs them with the host.
+fn holds_credentials(endpoint: &str) -> bool {
+    Url::parse(endpoint).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
 /// What all telemetry says of the process. The environment goes before what is said here.
@@ -203,6 +217,11 @@ mod tests {
                 &[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://localhost")],
                 Ok(None),
             ),
+            (
+                &[(ENDPOINT, "http://user:password@localhost")],
+                Err(ENDPOINT),
+            ),
+            (&[(ENDPOINT, "http://user@localhost")], Err(ENDPOINT)),
             (&[general, ("OTEL_SDK_DISABLED", "TRUE")], Ok(None)),
             (&[general, ("OTEL_TRACES_EXPORTER", "none")], Ok(None)),
             (
