@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -33,14 +33,14 @@ const METRICS_GRACE: Duration = Duration::from_secs(1);
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Verifies Better Auth tokens in front of a typed task API.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "keyward", version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Serve the API.
     Serve(Box<ServeArgs>),
@@ -55,7 +55,7 @@ enum Command {
     Healthcheck(HealthcheckArgs),
 }
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 struct DevArgs {
     /// Address and port of the issuer; a loopback address.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001")]
@@ -72,14 +72,14 @@ struct DevArgs {
     telemetry: TelemetryArgs,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 struct OpenapiArgs {
     /// The file to write, or - for standard output.
     #[arg(long, default_value = "openapi/openapi.json")]
     output: PathBuf,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 struct MigrateArgs {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -87,7 +87,7 @@ struct MigrateArgs {
     log: LogArgs,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args)]
 struct HealthcheckArgs {
     /// Ask whether it can serve requests (/readyz) instead of whether it lives (/healthz).
     #[arg(long)]
@@ -141,7 +141,10 @@ impl Cli {
     /// # Errors
     /// For a variable that is not UTF-8.
     pub fn read() -> Result<Self, CommandError> {
-        for variable in Self::command()
+        // What is in the environment is shown in no help: a secret may be in any variable by mistake.
+        let command = Self::command()
+            .mut_subcommands(|command| command.mut_args(|argument| argument.hide_env_values(true)));
+        for variable in command
             .get_subcommands()
             .flat_map(clap::Command::get_arguments)
             .filter_map(clap::Arg::get_env)
@@ -152,7 +155,8 @@ impl Cli {
                 ));
             }
         }
-        Ok(Self::parse())
+        let matches = command.get_matches();
+        Ok(Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
     }
 
     /// Runs the command until it is done.

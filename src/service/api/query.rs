@@ -4,7 +4,7 @@
 use super::error::{ApiError, PARAMETER_REPEATED, PARAMETER_UNKNOWN, QUERY_MALFORMED};
 
 /// A request's query parameters: all declared, each at most once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct QueryString(Vec<(String, String)>);
 
 impl QueryString {

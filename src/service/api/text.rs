@@ -36,7 +36,7 @@ fn fits(text: &str) -> bool {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Title(pub String);
 
 impl Title {
@@ -65,7 +65,7 @@ impl Field for Title {
 }
 
 /// A text to look for in titles.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SearchText(pub String);
 
 impl Parameter for SearchText {

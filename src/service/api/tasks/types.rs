@@ -110,7 +110,7 @@ impl Example for TaskPage {
 }
 
 /// A task to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewTask {
     /// What is to be done.
     pub title: Title,
@@ -152,7 +152,7 @@ impl Object for NewTask {
 }
 
 /// Changes to a task.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TaskPatch {
     /// What is to be done, if that changes.
     pub title: Option<Title>,
