@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Extensions;
+use http::header::AUTHORIZATION;
+use http::{Extensions, HeaderMap};
 
 use crate::authorization::Requirement;
 use crate::bearer::Rejection;
@@ -60,6 +61,14 @@ impl<C: Send + Sync + 'static> Gate<C> {
         }
         extensions.insert(principal);
         Ok(())
+    }
+}
+
+/// Whoever prints the request from here on does not print the token. Of several headers the request
+/// is refused.
+pub(crate) fn conceal_credentials(headers: &mut HeaderMap) {
+    if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
+        credentials.set_sensitive(true);
     }
 }
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 /// What a fetch brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fetched {
     /// A document.
@@ -33,6 +33,28 @@ impl Fetched {
             body: body.into(),
             max_age: None,
             etag: None,
+        }
+    }
+}
+
+impl fmt::Debug for Fetched {
+    /// Of a document, its length: it may hold a private key by mistake.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Document {
+                body,
+                max_age,
+                etag,
+            } => f
+                .debug_struct("Document")
+                .field("bytes", &body.len())
+                .field("max_age", max_age)
+                .field("etag", etag)
+                .finish(),
+            Self::NotModified { max_age } => f
+                .debug_struct("NotModified")
+                .field("max_age", max_age)
+                .finish(),
         }
     }
 }

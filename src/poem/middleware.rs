@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::reject;
 use crate::authorization::Requirement;
 use crate::claims::BetterAuthUser;
-use crate::gate::Gate;
+use crate::gate::{Gate, conceal_credentials};
 use crate::verifier::Verifier;
 
 /// Lets only requests with a good token through to an endpoint: see the [module](super).
@@ -73,6 +73,7 @@ impl<E: Endpoint, C: DeserializeOwned + Send + Sync + 'static> Endpoint
     type Output = E::Output;
 
     async fn call(&self, mut request: Request) -> Result<Self::Output> {
+        conceal_credentials(request.headers_mut());
         let authenticated = self.gate.verifier.authenticate(request.headers()).await;
         match self.gate.admit(authenticated, request.extensions_mut()) {
             Ok(()) => self.inner.call(request).await,

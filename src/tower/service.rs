@@ -12,7 +12,7 @@ use super::future::{Pending, ResponseFuture, refuse};
 use super::grpc;
 use crate::bearer::AuthStep;
 use crate::claims::BetterAuthUser;
-use crate::gate::Gate;
+use crate::gate::{Gate, conceal_credentials};
 
 /// Lets only requests with a good token through to the inner service.
 pub struct BearerAuthService<S, C = BetterAuthUser> {
@@ -34,6 +34,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        conceal_credentials(request.headers_mut());
         match self
             .gate
             .verifier
