@@ -35,6 +35,8 @@ pub struct Span {
     pub span_id: String,
     /// `None`: a root.
     pub parent_span_id: Option<String>,
+    /// As the caller gave it.
+    pub trace_state: String,
     pub name: String,
     pub kind: SpanKind,
     /// In nanoseconds since 1970.
@@ -83,6 +85,7 @@ pub struct Event {
 pub struct Link {
     pub trace_id: String,
     pub span_id: String,
+    pub attributes: Attributes,
 }
 
 impl Span {

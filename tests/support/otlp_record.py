@@ -47,6 +47,7 @@ def process_spans(received):
                     "trace_id": span.trace_id.hex(),
                     "span_id": span.span_id.hex(),
                     "parent_span_id": span.parent_span_id.hex() or None,
+                    "trace_state": span.trace_state,
                     "name": span.name,
                     "kind": span.kind,
                     "start": span.start_time_unix_nano,
@@ -58,7 +59,11 @@ def process_spans(received):
                         for event in span.events
                     ],
                     "links": [
-                        {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex()}
+                        {
+                            "trace_id": link.trace_id.hex(),
+                            "span_id": link.span_id.hex(),
+                            "attributes": attributes(link.attributes),
+                        }
                         for link in span.links
                     ],
                     "scope": scope.scope.name if scope.scope else None,

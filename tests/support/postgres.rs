@@ -122,6 +122,13 @@ impl Cluster {
         psql
     }
 
+    /// From now on nobody gets in without a password.
+    pub fn demand_passwords(&self, url: &str) {
+        let rule = "host all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(self.data.path().join("data/pg_hba.conf"), rule).unwrap();
+        self.execute(url, "SELECT pg_reload_conf()");
+    }
+
     /// Kills the server, as a crash does.
     pub fn kill(&self) {
         let mut server = self.server.lock().unwrap();
