@@ -176,24 +176,151 @@ async fn a_request_that_is_being_answered_is_not_idle() {
     assert_eq!(response.text().await.unwrap(), "slow");
 }
 
+/// The requests that a stream's other end answers with these statuses, in this order.
+async fn statuses(stream: &mut TcpStream) -> Vec<String> {
+    let answer = until_closed(stream).await;
+    let statuses = answer
+        .lines()
+        .filter_map(|line| line.strip_prefix("HTTP/1.1 "));
+    statuses.map(|status| status[..3].to_owned()).collect()
+}
+
+/// Reads one answer, and leaves the connection open: its status. `None` if there is none.
+async fn answered(stream: &mut TcpStream) -> Option<u16> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let byte = timeout(PATIENCE, stream.read_u8()).await.expect("in time");
+        head.push(byte.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let len = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; len.unwrap().parse().unwrap()];
+    stream.read_exact(&mut body).await.ok()?;
+    head.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().ok()
+}
+
 #[tokio::test]
-async fn above_the_cap_a_connection_waits_for_its_turn() {
+async fn above_the_cap_a_connection_waits_while_all_others_wait_for_answers() {
     let server = Server::start(|limits| limits.max_connections = 2, |_| {}).await;
-    let first = server.connect().await;
-    let _second = server.connect().await;
-    sleep(SHORT).await;
+    let mut busy = Vec::new();
+    for milliseconds in [1000, 5000] {
+        let mut stream = server.connect().await;
+        let request = format!("GET /slow?{milliseconds} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        busy.push(stream);
+    }
+    let began = Instant::now();
     let mut third = server.connect().await;
     third.write_all(WHOLE).await.unwrap();
-    let mut byte = [0];
+    assert_eq!(answered(&mut third).await, Some(200));
+    let waited = began.elapsed();
     assert!(
-        timeout(SHORT, third.read_exact(&mut byte)).await.is_err(),
+        waited > Duration::from_millis(1500),
         "answered above the cap"
     );
-    drop(first);
-    timeout(PATIENCE, third.read_exact(&mut byte))
+    // It got the place of the first, once that had nothing to wait for, and not of the second.
+    assert!(waited < Duration::from_millis(4900), "{waited:?}");
+    assert_eq!(answered(&mut busy[1]).await, Some(200));
+}
+
+const SLOW_BODY: &[u8] = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345";
+
+/// What clients send that then keep the server waiting.
+const WAITING: [(&str, &[u8]); 7] = [
+    ("nothing", b""),
+    ("half a head", b"GET /trace HTTP/1.1\r\nhost: x\r\n"),
+    ("half a preface", b"PRI * HT"),
+    ("no second request", WHOLE),
+    ("no request over HTTP/2", H2_PREFACE),
+    ("half a body", SLOW_BODY),
+    (
+        "no end of chunks",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n12345\r\n",
+    ),
+];
+
+#[tokio::test]
+async fn whoever_keeps_the_server_waiting_makes_room() {
+    let rows = WAITING.map(|(what, start)| tokio::spawn(makes_room(what, start)));
+    for row in rows {
+        row.await.unwrap();
+    }
+}
+
+async fn makes_room(what: &'static str, start: &'static [u8]) {
+    let limits = |limits: &mut ServerLimits| {
+        limits.max_connections = 3;
+        limits.header_read_timeout = PATIENCE * 4;
+        limits.idle_timeout = PATIENCE * 4;
+    };
+    let server = Server::start(limits, |options| options.request_timeout = PATIENCE * 4).await;
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let mut stream = server.connect().await;
+        stream.write_all(start).await.unwrap();
+        waiting.push(stream);
+    }
+    let began = Instant::now();
+    let mut stream = server.connect().await;
+    stream.write_all(WHOLE).await.unwrap();
+    assert_eq!(answered(&mut stream).await, Some(200), "{what}");
+    let waited = began.elapsed();
+    assert!(waited < PATIENCE / 2, "{what}: {waited:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_being_answered_makes_no_room() {
+    let server = Server::start(|limits| limits.max_connections = 2, |_| {}).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /slow?5000 HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
-        .expect("its turn")
         .unwrap();
+    // One after the other they take the place that is left.
+    for _ in 0..3 {
+        let mut stream = server.connect().await;
+        stream.write_all(WHOLE).await.unwrap();
+        assert_eq!(answered(&mut stream).await, Some(200));
+    }
+    assert_eq!(answered(&mut busy).await, Some(200), "its answer was lost");
+}
+
+#[tokio::test]
+async fn a_connection_may_be_kept_for_longer_than_a_head_may_take() {
+    let server = Server::start(|limits| limits.header_read_timeout = SHORT, |_| {}).await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        stream.write_all(WHOLE).await.unwrap();
+        assert_eq!(answered(&mut stream).await, Some(200));
+        sleep(SHORT * 3).await;
+    }
+    let last = [&WHOLE[..WHOLE.len() - 2], b"connection: close\r\n\r\n"].concat();
+    stream.write_all(&last).await.unwrap();
+    assert_eq!(statuses(&mut stream).await, ["200"]);
+    // But a head that has begun must end.
+    let mut stream = server.connect().await;
+    stream.write_all(WHOLE).await.unwrap();
+    assert_eq!(answered(&mut stream).await, Some(200));
+    stream.write_all(b"GET /trace").await.unwrap();
+    until_closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn an_answer_is_not_lost_because_its_request_was_not_read_to_the_end() {
+    let server = Server::default().await;
+    let body = vec![b'x'; 8 * 1024 * 1024];
+    for _ in 0..10 {
+        let mut stream = server.connect().await;
+        let head = format!(
+            "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // As most clients do: all of the body first, then the answer.
+        stream.write_all(&body).await.expect("the server reads on");
+        assert_eq!(statuses(&mut stream).await, ["413"]);
+    }
 }
 
 #[tokio::test]
@@ -219,6 +346,42 @@ async fn requests_in_flight_finish_at_shutdown_and_new_ones_are_refused() {
             aborted: 0
         }
     );
+}
+
+#[tokio::test]
+async fn what_the_kernel_has_accepted_at_shutdown_is_answered() {
+    let mut server = Server::start(|limits| limits.max_connections = 1, |_| {}).await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut stream = server.connect().await;
+        stream
+            .write_all(b"GET /slow?1000 HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        streams.push(stream);
+    }
+    server.signal();
+    for stream in &mut streams {
+        assert_eq!(statuses(stream).await, ["200"]);
+    }
+    assert_eq!(server.report().await.aborted, 0);
+}
+
+#[tokio::test]
+async fn at_shutdown_a_kept_connection_gets_one_more_answer_and_is_told_so() {
+    let mut server = Server::default().await;
+    let mut stream = server.connect().await;
+    stream.write_all(WHOLE).await.unwrap();
+    assert_eq!(answered(&mut stream).await, Some(200));
+    server.signal();
+    while TcpStream::connect(server.address).await.is_ok() {
+        sleep(SHORT / 30).await;
+    }
+    stream.write_all(WHOLE).await.unwrap();
+    let answers = until_closed(&mut stream).await;
+    assert_eq!(answers.matches("200 OK").count(), 1, "{answers}");
+    assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+    assert_eq!(server.report().await.aborted, 0);
 }
 
 #[tokio::test]
