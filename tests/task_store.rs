@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use keyward::service::store::{
-    DatabaseUrl, DeleteOutcome, NewTask, Owner, RevisionCondition, StoreError, Task, TaskChange,
-    TaskQuery, TaskStore, UpdateOutcome,
+    DatabaseUrl, DeleteOutcome, NewTask, Owner, RevisionCondition, StoreError, StoreOptions, Task,
+    TaskChange, TaskQuery, TaskStore, UpdateOutcome,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -511,6 +511,43 @@ async fn migrations_wait_for_those_of_another_process_on_sqlite() {
     store.migrate().await.unwrap();
     assert!(release.is_finished(), "did not wait");
     assert!(store.is_migrated().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_of_a_sqlite_file_do_not_wait_for_writes_that_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("tasks.db").display());
+    let mut options = StoreOptions::default();
+    options.timeout = Duration::from_secs(3);
+    let store = TaskStore::connect_with(&DatabaseUrl::parse(&url).unwrap(), options)
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    store.create(ADA, new("task")).await.unwrap();
+    let sqlite: sqlx::sqlite::SqliteConnectOptions = url.parse().unwrap();
+    let mut other = sqlx::ConnectOptions::connect(&sqlite).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    // More than there are connections.
+    let writes: Vec<_> = (0..8)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.create(ADA, new("late")).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = std::time::Instant::now();
+    assert_eq!(titles(&store, ADA, &all()).await, ["task"]);
+    assert!(began.elapsed() < Duration::from_secs(1), "it waited");
+    for write in writes {
+        let result = write.await.unwrap();
+        assert!(matches!(result, Err(StoreError::Unavailable(_))));
+    }
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    store.create(ADA, new("next")).await.unwrap();
+    assert_eq!(titles(&store, ADA, &all()).await, ["next", "task"]);
 }
 
 mod postgres_faults {

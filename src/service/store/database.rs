@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::query::QueryScalar;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqliteConnection, SqlitePool};
 
 use super::PoolStatus;
 use super::error::StoreError;
@@ -23,15 +24,27 @@ const SQLITE_CONNECTIONS: u32 = 4;
 /// PostgreSQL works on as many statements at once as it has cores; a few more cover the network.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// PostgreSQL's own limit for a statement, in the form of its option.
-const STATEMENT_TIMEOUT: &str = "5s";
-/// The whole of a call: waiting for a connection and for the statement. A server that hangs
-/// without closing its connections is noticed by nothing else.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Migrations may have much to do, and wait for those of another process.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Bounds on the use of a database. `Default` gives the values named here.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// Connections: 16 to PostgreSQL, 4 to a SQLite file, where one more writes.
+    pub max_connections: Option<u32>,
+    /// To wait for a connection, and then for a statement: 5 s each.
+    pub timeout: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
 
 /// Where the tasks are. `Debug` and errors hold neither user nor password.
 #[derive(Clone)]
@@ -95,45 +108,67 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Database {
-    Sqlite(SqlitePool),
+pub(super) struct Database {
+    pools: Pools,
+    timeout: Duration,
+}
+
+/// SQLite has a pool for reads and one for writes: writes that wait for each other, or for another
+/// process, would otherwise take all connections, and reads need to wait for neither.
+#[derive(Clone, Debug)]
+pub(super) enum Pools {
+    Sqlite {
+        readers: SqlitePool,
+        writer: SqlitePool,
+    },
     Postgres(PgPool),
 }
 
 impl Database {
-    pub(super) async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        bounded(async {
-            Ok(match &url.0 {
-                Kind::Sqlite(options) => Self::Sqlite(connect_sqlite(options.clone()).await?),
-                Kind::Postgres(options) => Self::Postgres(connect_postgres(options.clone()).await?),
-            })
-        })
-        .await
-        .map_err(|error| match error {
+    pub(super) async fn connect(
+        url: &DatabaseUrl,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let pools = bounded(options.timeout, async {
+            match &url.0 {
+                Kind::Sqlite(url) => connect_sqlite(url.clone(), options).await,
+                Kind::Postgres(url) => connect_postgres(url.clone(), options).await,
+            }
+        });
+        let pools = pools.await.map_err(|error| match error {
             // Whatever keeps it from being opened, a wrong password for example, it is not there.
             StoreError::Failed(error) => StoreError::Unavailable(Some(error)),
             error => error,
+        })?;
+        Ok(Self {
+            pools,
+            timeout: options.timeout,
         })
+    }
+
+    pub(super) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// What a connection or a statement may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
         let migration = async {
-            match self {
+            match &self.pools {
                 // `run_direct` is `run` without the bound that makes a future of it unfit for
                 // `tokio::spawn`.
-                Self::Sqlite(pool) => {
+                Pools::Sqlite { writer, .. } => {
                     // sqlx takes no lock on SQLite; a write transaction around the whole is one.
-                    let mut connection = pool.acquire().await?;
-                    sqlx::query(sql::SQLITE_WAIT_LONG)
-                        .execute(&mut *connection)
-                        .await?;
+                    let mut connection = writer.acquire().await?;
+                    wait_on_sqlite(&mut connection, MIGRATION_TIMEOUT).await?;
                     let result = migrate_sqlite(&mut connection).await;
-                    sqlx::query(sql::SQLITE_WAIT_SHORT)
-                        .execute(&mut *connection)
-                        .await?;
+                    wait_on_sqlite(&mut connection, self.timeout).await?;
                     result
                 }
-                Self::Postgres(pool) => {
+                Pools::Postgres(pool) => {
                     // sqlx holds an advisory lock meanwhile. The connection is not given back:
                     // one whose migration failed still holds it.
                     let mut connection = pool.acquire().await?.detach();
@@ -155,15 +190,13 @@ impl Database {
     }
 
     pub(super) async fn is_migrated(&self) -> Result<bool, StoreError> {
-        let (applied, known) = match self {
-            Self::Sqlite(pool) => (
-                bounded(sqlx::query_scalar::<_, i64>(sql::APPLIED_MIGRATIONS).fetch_one(pool))
-                    .await,
+        let (applied, known) = match &self.pools {
+            Pools::Sqlite { readers, .. } => (
+                bounded(self.timeout, applied_migrations().fetch_one(readers)).await,
                 SQLITE_MIGRATIONS.iter().count(),
             ),
-            Self::Postgres(pool) => (
-                bounded(sqlx::query_scalar::<_, i64>(sql::APPLIED_MIGRATIONS).fetch_one(pool))
-                    .await,
+            Pools::Postgres(pool) => (
+                bounded(self.timeout, applied_migrations().fetch_one(pool)).await,
                 POSTGRES_MIGRATIONS.iter().count(),
             ),
         };
@@ -180,39 +213,38 @@ impl Database {
 
     /// As OpenTelemetry's conventions call it.
     pub(super) fn system(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "sqlite",
-            Self::Postgres(_) => "postgresql",
+        match &self.pools {
+            Pools::Sqlite { .. } => "sqlite",
+            Pools::Postgres(_) => "postgresql",
         }
     }
 
     pub(super) fn pool_status(&self) -> PoolStatus {
-        let (open, idle, max) = match self {
-            Self::Sqlite(pool) => (
-                pool.size(),
-                pool.num_idle(),
-                pool.options().get_max_connections(),
-            ),
-            Self::Postgres(pool) => (
-                pool.size(),
-                pool.num_idle(),
-                pool.options().get_max_connections(),
-            ),
-        };
-        // The two are not read at the same moment.
-        let idle = u32::try_from(idle).unwrap_or(open).min(open);
-        PoolStatus {
-            idle,
-            used: open - idle,
-            max,
+        match &self.pools {
+            Pools::Sqlite { readers, writer } => status(readers).and(status(writer)),
+            Pools::Postgres(pool) => status(pool),
         }
     }
 
     pub(super) async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+        match &self.pools {
+            Pools::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+fn status<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> PoolStatus {
+    let open = pool.size();
+    // The two are not read at the same moment.
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(open).min(open);
+    PoolStatus {
+        idle,
+        used: open - idle,
+        max: pool.options().get_max_connections(),
     }
 }
 
@@ -224,32 +256,67 @@ async fn migrate_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreEr
     Ok(transaction.commit().await?)
 }
 
-async fn connect_sqlite(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+async fn connect_sqlite(
+    url: SqliteConnectOptions,
+    options: StoreOptions,
+) -> Result<Pools, sqlx::Error> {
     // `sqlite::memory:` names its shared cache "file:sqlx-in-memory-…".
-    let in_memory = !is_file(options.get_filename());
-    let options = options
+    let in_memory = !is_file(url.get_filename());
+    let url = url
         // Readers and the writer do not wait for each other.
         .journal_mode(SqliteJournalMode::Wal)
         // In WAL mode this loses nothing when the process dies, and at most the last
         // transactions, never the file, when the machine does.
         .synchronous(SqliteSynchronous::Normal)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(options.timeout)
         .optimize_on_close(true, None);
     let pool = SqlitePoolOptions::new()
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(options.timeout)
         // A file does not hang up, and to ask costs as much as a small statement.
         .test_before_acquire(false);
-    let pool = match in_memory {
+    if in_memory {
         // A database in memory lives as long as its connection.
-        true => pool
+        let pool = pool
             .min_connections(1)
             .max_connections(1)
             .idle_timeout(None)
-            .max_lifetime(None),
-        false => pool.max_connections(SQLITE_CONNECTIONS),
-    };
-    pool.connect_with(options).await
+            .max_lifetime(None);
+        let pool = pool.connect_with(url).await?;
+        return Ok(Pools::Sqlite {
+            readers: pool.clone(),
+            writer: pool,
+        });
+    }
+    let readers = options.max_connections.unwrap_or(SQLITE_CONNECTIONS);
+    Ok(Pools::Sqlite {
+        // The first one makes the file.
+        writer: pool
+            .clone()
+            .max_connections(1)
+            .connect_with(url.clone())
+            .await?,
+        readers: pool.max_connections(readers).connect_with(url).await?,
+    })
+}
+
+/// How long a connection waits for those of others that write.
+async fn wait_on_sqlite(
+    connection: &mut SqliteConnection,
+    limit: Duration,
+) -> Result<(), sqlx::Error> {
+    let pragma = format!("PRAGMA busy_timeout = {}", limit.as_millis());
+    sqlx::query(AssertSqlSafe(pragma))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn applied_migrations<'q, D: sqlx::Database>() -> QueryScalar<'q, D, i64, D::Arguments>
+where
+    (i64,): for<'r> sqlx::FromRow<'r, D::Row>,
+{
+    sqlx::query_scalar(sql::APPLIED_MIGRATIONS)
 }
 
 fn is_file(filename: &Path) -> bool {
@@ -257,27 +324,35 @@ fn is_file(filename: &Path) -> bool {
     !name.starts_with("file:") && name != ":memory:"
 }
 
-async fn connect_postgres(options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
-    let options = options
+async fn connect_postgres(
+    url: PgConnectOptions,
+    options: StoreOptions,
+) -> Result<Pools, sqlx::Error> {
+    let statement_timeout = options.timeout.as_millis().to_string();
+    let url = url
         .application_name("keyward")
-        .options([("statement_timeout", STATEMENT_TIMEOUT)]);
+        .options([("statement_timeout", statement_timeout)]);
     // A pool tries again until its time is up and then says only that; one connection says why.
-    PgConnection::connect_with(&options).await?.close().await?;
-    PgPoolOptions::new()
+    PgConnection::connect_with(&url).await?.close().await?;
+    let pool = PgPoolOptions::new()
         .min_connections(1)
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(options.max_connections.unwrap_or(POSTGRES_CONNECTIONS))
+        .acquire_timeout(options.timeout)
         .idle_timeout(Duration::from_secs(5 * 60))
         .max_lifetime(Duration::from_secs(30 * 60))
-        .connect_with(options)
-        .await
+        .connect_with(url)
+        .await?;
+    Ok(Pools::Postgres(pool))
 }
 
-/// A call that does not end in time is an error.
+/// A call that does not end in time is an error: twice the limit for a connection and for a
+/// statement, which have it in turn. A server that hangs without closing its connections is noticed
+/// by nothing else.
 pub(super) async fn bounded<T>(
+    limit: Duration,
     call: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+    match tokio::time::timeout(2 * limit, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(StoreError::Unavailable(None)),
     }

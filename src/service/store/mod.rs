@@ -9,7 +9,7 @@ mod database;
 mod error;
 mod sql;
 
-pub use database::{DatabaseUrl, DatabaseUrlError};
+pub use database::{DatabaseUrl, DatabaseUrlError, StoreOptions};
 pub use error::StoreError;
 /// The statement of [`TaskStore::list`], for a test to have it explained.
 pub use sql::PAGE as PAGE_STATEMENT;
@@ -25,7 +25,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::service::telemetry::DatabaseMetrics;
-use database::{Database, bounded};
+use database::{Database, Pools, bounded};
 
 /// The one table.
 const TABLE: &str = "tasks";
@@ -164,17 +164,17 @@ pub struct TaskStore {
     metrics: Option<DatabaseMetrics>,
 }
 
-/// Runs the same call on whichever pool there is.
+/// Runs the same call on whichever pool there is, the one of SQLite's `readers` or its `writer`.
 macro_rules! on_pool {
-    ($store:expr, $operation:literal, $pool:ident => $call:expr) => {{
+    ($store:expr, $role:ident, $operation:literal, $pool:ident => $call:expr) => {{
         let operation = Operation {
             name: $operation,
             summary: concat!($operation, " tasks"),
         };
-        let call = bounded(async {
-            match &$store.database {
-                Database::Sqlite($pool) => $call.await,
-                Database::Postgres($pool) => $call.await,
+        let call = bounded($store.database.timeout(), async {
+            match $store.database.pools() {
+                Pools::Sqlite { $role: $pool, .. } => $call.await,
+                Pools::Postgres($pool) => $call.await,
             }
         });
         $store.traced(operation, call).await
@@ -199,14 +199,37 @@ pub struct PoolStatus {
     pub max: u32,
 }
 
+impl PoolStatus {
+    /// These connections, and those.
+    #[must_use]
+    fn and(self, other: Self) -> Self {
+        Self {
+            idle: self.idle + other.idle,
+            used: self.used + other.used,
+            max: self.max + other.max,
+        }
+    }
+}
+
 impl TaskStore {
     /// Opens the database; a SQLite file that is not there is made.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Self::connect_with(url, StoreOptions::default()).await
+    }
+
+    /// As [`connect`](Self::connect), with other bounds.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn connect_with(
+        url: &DatabaseUrl,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            database: Database::connect(url).await?,
+            database: Database::connect(url, options).await?,
             metrics: None,
         })
     }
@@ -290,7 +313,7 @@ impl TaskStore {
     /// When the database fails.
     pub async fn create(&self, owner: Owner<'_>, new: NewTask) -> Result<Task, StoreError> {
         let now = now();
-        on_pool!(self, "INSERT", pool => sqlx::query_as(sql::INSERT)
+        on_pool!(self, writer, "INSERT", pool => sqlx::query_as(sql::INSERT)
             .bind(owner.0)
             .bind(Uuid::now_v7())
             .bind(&new.title)
@@ -305,7 +328,7 @@ impl TaskStore {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, owner: Owner<'_>, id: Uuid) -> Result<Option<Task>, StoreError> {
-        on_pool!(self, "SELECT", pool => sqlx::query_as(sql::SELECT).bind(owner.0).bind(id).fetch_optional(pool))
+        on_pool!(self, readers, "SELECT", pool => sqlx::query_as(sql::SELECT).bind(owner.0).bind(id).fetch_optional(pool))
     }
 
     /// A page of the owner's tasks, newest first.
@@ -315,7 +338,7 @@ impl TaskStore {
     pub async fn list(&self, owner: Owner<'_>, query: &TaskQuery) -> Result<TaskPage, StoreError> {
         let limit = query.limit as usize;
         let pattern = query.search.as_deref().map(contains_pattern);
-        let mut tasks: Vec<Task> = on_pool!(self, "SELECT", pool => sqlx::query_as(sql::PAGE)
+        let mut tasks: Vec<Task> = on_pool!(self, readers, "SELECT", pool => sqlx::query_as(sql::PAGE)
             .bind(owner.0)
             // No UUIDv7 is as great, so the statement needs no case for the first page.
             .bind(query.before.unwrap_or(Uuid::max()))
@@ -344,7 +367,7 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(UpdateOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(UpdateOutcome::Stale),
         };
-        let updated: Option<Task> = on_pool!(self, "UPDATE", pool => sqlx::query_as(sql::UPDATE)
+        let updated: Option<Task> = on_pool!(self, writer, "UPDATE", pool => sqlx::query_as(sql::UPDATE)
             .bind(owner.0)
             .bind(id)
             .bind(change.title.as_deref())
@@ -376,7 +399,7 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(DeleteOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(DeleteOutcome::Stale),
         };
-        let deleted: Option<(i64,)> = on_pool!(self, "DELETE", pool => sqlx::query_as(sql::DELETE)
+        let deleted: Option<(i64,)> = on_pool!(self, writer, "DELETE", pool => sqlx::query_as(sql::DELETE)
             .bind(owner.0)
             .bind(id)
             .bind(expected)

@@ -45,9 +45,5 @@ pub(super) const DELETE: &str = "
 /// How many migrations were applied.
 pub(super) const APPLIED_MIGRATIONS: &str = "SELECT COUNT(*) FROM _sqlx_migrations WHERE success";
 
-/// For a connection that migrates: others may have their migrations under way.
-pub(super) const SQLITE_WAIT_LONG: &str = "PRAGMA busy_timeout = 300000";
-/// What every other connection has, and this one again.
-pub(super) const SQLITE_WAIT_SHORT: &str = "PRAGMA busy_timeout = 5000";
-/// Likewise; the pool's connections have a limit for each statement.
+/// For a connection that migrates; the pool's connections have a limit for each statement.
 pub(super) const POSTGRES_NO_TIMEOUT: &str = "SET statement_timeout = 0";
