@@ -15,8 +15,10 @@ use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig, T
 use super::dev_issuer::DevIssuer;
 use super::error_chain::chain;
 use super::http::{HttpOptions, PoemService, install_panic_hook, stack};
+use super::limits::{LimitArgs, Limits};
+use super::process::survive_full_files;
 use super::server::{ServerLimits, serve, shutdown_signal};
-use super::store::{StoreError, TaskStore};
+use super::store::{StoreError, StoreOptions, TaskStore};
 use super::telemetry::{DatabaseMetrics, Telemetry, metrics_app, observe_pool};
 use super::variable::ConfigError;
 use crate::{BetterAuthUrl, CacheOptions, Policy, Verifier};
@@ -28,7 +30,9 @@ const DEV_DATABASE: &str = "sqlite://keyward-dev.db";
 const DEV_ORIGINS: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"];
 
 /// For a scrape under way at shutdown.
-const METRICS_GRACE: Duration = Duration::from_secs(1);
+const GRACE_BESIDE: Duration = Duration::from_secs(1);
+/// Prometheus needs one.
+const CONNECTIONS_BESIDE: usize = 16;
 
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -177,10 +181,11 @@ impl Cli {
 async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
     let config = ServeConfig::from_args(args)?;
     let address = args.listen.parse()?;
+    let limits = args.limits.apply()?;
     let telemetry = Telemetry::init(&args.log, &args.telemetry)?;
-    install_panic_hook();
-    let mut shutdown = Box::pin(shutdown_signal()?);
-    let Some(store) = open_unless(&mut shutdown, &args.database).await? else {
+    let mut shutdown = prepare_process()?;
+    let opening = open(&args.database, limits.store);
+    let Some(store) = unless(&mut shutdown, opening).await? else {
         return Ok(());
     };
     let metrics = bind_metrics(&args.telemetry).await?;
@@ -193,6 +198,7 @@ async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
         verifier: config.into_verifier(&telemetry),
         store,
         cors_origins,
+        limits,
         telemetry,
     };
     api.serve(shutdown).await;
@@ -207,12 +213,13 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
         }
     }
     let telemetry = Telemetry::init(&args.log, &args.telemetry)?;
-    install_panic_hook();
     let database = DatabaseArgs {
         database_url: Some(args.database_url.clone()),
     };
-    let mut shutdown = Box::pin(shutdown_signal()?);
-    let Some(store) = open_unless(&mut shutdown, &database).await? else {
+    let limits = LimitArgs::default().apply()?;
+    let mut shutdown = prepare_process()?;
+    let opening = open(&database, limits.store);
+    let Some(store) = unless(&mut shutdown, opening).await? else {
         return Ok(());
     };
     let issuer = DevIssuer::bind(args.issuer_addr)
@@ -230,6 +237,7 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
         verifier: telemetry.verifier(policy, fetcher, CacheOptions::default()),
         store,
         cors_origins: DEV_ORIGINS.map(str::to_owned).to_vec(),
+        limits,
         telemetry,
     };
 
@@ -238,7 +246,7 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
     let issuer_server = serve(
         issuer_listener,
         PoemService::new(issuer_app),
-        ServerLimits::default(),
+        beside(&limits.server),
         until_stopped(stopped.clone()),
     );
     let api_server = api.serve(until_stopped(stopped));
@@ -268,7 +276,7 @@ Get a token and call the API with it:
 
 async fn run_migrate(args: &MigrateArgs) -> Result<(), CommandError> {
     Telemetry::log_only(&args.log)?;
-    let store = open(&args.database).await?;
+    let store = open(&args.database, StoreOptions::default()).await?;
     store.close().await;
     say("the database has all migrations\n");
     Ok(())
@@ -317,20 +325,36 @@ async fn run_healthcheck(args: &HealthcheckArgs) -> Result<(), CommandError> {
     }
 }
 
+/// What every server needs of the process: panics and full files that end no more than a request,
+/// and to be told when to stop.
+fn prepare_process() -> io::Result<impl Future<Output = ()> + Unpin> {
+    install_panic_hook();
+    survive_full_files()?;
+    Ok(Box::pin(shutdown_signal()?))
+}
+
+/// The limits of a server that nobody's request depends on.
+fn beside(limits: &ServerLimits) -> ServerLimits {
+    let mut limits = *limits;
+    limits.max_connections = limits.max_connections.min(CONNECTIONS_BESIDE);
+    limits.shutdown_grace = GRACE_BESIDE;
+    limits
+}
+
 /// Opens the database and brings it up to date.
-async fn open(args: &DatabaseArgs) -> Result<TaskStore, CommandError> {
-    let store = TaskStore::connect(&args.parse(DATABASE)?).await?;
+async fn open(args: &DatabaseArgs, options: StoreOptions) -> Result<TaskStore, CommandError> {
+    let store = TaskStore::connect_with(&args.parse(DATABASE)?, options).await?;
     store.migrate().await?;
     Ok(store)
 }
 
-/// As [`open`], or `None` if it is told to stop meanwhile: migrations may wait for others.
-async fn open_unless(
+/// What is opened, or `None` if it is told to stop meanwhile: migrations may wait for others.
+async fn unless(
     shutdown: &mut (impl Future<Output = ()> + Unpin),
-    args: &DatabaseArgs,
+    opening: impl Future<Output = Result<TaskStore, CommandError>>,
 ) -> Result<Option<TaskStore>, CommandError> {
     tokio::select! {
-        store = open(args) => store.map(Some),
+        store = opening => store.map(Some),
         () = shutdown => Ok(None),
     }
 }
@@ -361,6 +385,7 @@ struct ApiServer {
     verifier: Verifier,
     store: TaskStore,
     cors_origins: Vec<String>,
+    limits: Limits,
     telemetry: Telemetry,
 }
 
@@ -376,6 +401,7 @@ impl ApiServer {
         }
         let options = HttpOptions {
             cors_origins: self.cors_origins,
+            request_timeout: self.limits.request_timeout,
             telemetry: self.telemetry.of_requests(),
             ..HttpOptions::default()
         };
@@ -383,7 +409,7 @@ impl ApiServer {
             verifier: self.verifier,
             store: store.clone(),
         });
-        let limits = ServerLimits::default();
+        let limits = self.limits.server;
         let (stop, stopped) = watch::channel(());
         let api = async {
             let report = serve(self.listener, stack(app, &options), limits, shutdown).await;
@@ -397,10 +423,7 @@ impl ApiServer {
         let metrics = async {
             if let Some((listener, registry)) = self.metrics.zip(self.telemetry.registry()) {
                 let app = PoemService::new(metrics_app(registry));
-                let mut limits = limits;
-                // Nobody's request depends on it.
-                limits.shutdown_grace = METRICS_GRACE;
-                serve(listener, app, limits, until_stopped(stopped)).await;
+                serve(listener, app, beside(&limits), until_stopped(stopped)).await;
             }
         };
         tokio::join!(api, metrics);

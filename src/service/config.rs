@@ -10,6 +10,7 @@ use clap::Args;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
+use super::limits::LimitArgs;
 use super::variable::{ConfigError, Variable};
 use crate::service::store::DatabaseUrl;
 use crate::service::telemetry::{SubjectHasher, Telemetry};
@@ -19,7 +20,7 @@ use crate::{Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, Verifie
 const MAX_LEEWAY_SECONDS: u64 = 300;
 
 /// More would be 20 GiB of memory.
-const MAX_CACHE_ENTRIES: usize = 10_000_000;
+const MAX_CACHE_ENTRIES: u64 = 10_000_000;
 
 /// Room for usual tokens, of 1.3 KiB with all that is kept of them, and for some that are longer.
 const CACHE_BYTES_PER_ENTRY: usize = 2048;
@@ -67,6 +68,9 @@ pub struct ServeArgs {
     /// The listen address.
     #[command(flatten)]
     pub listen: ListenArgs,
+    /// Limits.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Logging.
     #[command(flatten)]
     pub log: LogArgs,
@@ -218,13 +222,7 @@ impl ServeConfig {
                 .algorithms(list)
                 .map_err(|error| algorithms.error(error.to_string()))?;
         }
-        if let Some(leeway) = leeway.optional() {
-            let seconds = leeway.parse_with(|seconds| match seconds.parse::<u64>() {
-                Ok(seconds) if seconds <= MAX_LEEWAY_SECONDS => Ok(seconds),
-                _ => Err(format!(
-                    "is not a whole number of seconds from 0 to {MAX_LEEWAY_SECONDS}"
-                )),
-            })?;
+        if let Some(seconds) = leeway.number(0..=MAX_LEEWAY_SECONDS, "seconds")? {
             policy = policy.leeway(Duration::from_secs(seconds));
         }
 
@@ -257,13 +255,8 @@ impl ServeConfig {
 
         let mut cache = CacheOptions::default();
         let entries = Variable::new("JWT_CACHE_ENTRIES", "16384", &args.jwt_cache_entries);
-        if let Some(entries) = entries.optional() {
-            cache.max_entries = entries.parse_with(|entries| match entries.parse() {
-                Ok(entries) if entries <= MAX_CACHE_ENTRIES => Ok(entries),
-                _ => Err(format!(
-                    "is not a whole number of tokens from 0 to {MAX_CACHE_ENTRIES}"
-                )),
-            })?;
+        if let Some(entries) = entries.number(0..=MAX_CACHE_ENTRIES, "tokens")? {
+            cache.max_entries = usize::try_from(entries).unwrap_or(usize::MAX);
             cache.max_bytes = cache.max_entries * CACHE_BYTES_PER_ENTRY;
         }
 

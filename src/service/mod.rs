@@ -6,6 +6,8 @@ pub mod config;
 pub mod dev_issuer;
 mod error_chain;
 pub mod http;
+pub mod limits;
+pub mod process;
 pub mod server;
 pub mod store;
 pub mod telemetry;

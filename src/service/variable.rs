@@ -1,6 +1,7 @@
 //! One environment variable: there or not, parsed or not, and the one line that says so.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A variable that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,28 @@ impl<'v> Variable<'v> {
                 "is unusable: "
             };
             self.error(format!("{verb}{problem}"))
+        })
+    }
+
+    /// A whole number of `things`, if the variable is set.
+    pub(super) fn number(
+        self,
+        range: RangeInclusive<u64>,
+        things: &str,
+    ) -> Result<Option<u64>, ConfigError> {
+        let Some(variable) = self.optional() else {
+            return Ok(None);
+        };
+        let number = variable
+            .value
+            .parse()
+            .ok()
+            .filter(|number| range.contains(number));
+        number.map(Some).ok_or_else(|| {
+            let (least, most) = range.into_inner();
+            variable.error(format!(
+                "is not a whole number of {things} from {least} to {most}"
+            ))
         })
     }
 
