@@ -2,7 +2,9 @@
 //!
 //! 1. Every statement names the owner: a task of somebody else is exactly like none.
 //! 2. One SQL text a statement serves both databases; one contract suite runs on both.
-//! 3. Every write is one statement, and so atomic by itself.
+//! 3. Every write is one statement, and so atomic by itself. It is read to its end, `fetch_all`: it
+//!    is committed after its last row, and sqlx has no ear for what goes wrong then, a full disk for
+//!    example, once it has the rows that `fetch_one` and `fetch_optional` want.
 //! 4. Every call ends: a database that does not answer is an error after a few seconds.
 
 mod database;
@@ -313,14 +315,15 @@ impl TaskStore {
     /// When the database fails.
     pub async fn create(&self, owner: Owner<'_>, new: NewTask) -> Result<Task, StoreError> {
         let now = now();
-        on_pool!(self, writer, "INSERT", pool => sqlx::query_as(sql::INSERT)
+        let made: Vec<Task> = on_pool!(self, writer, "INSERT", pool => sqlx::query_as(sql::INSERT)
             .bind(owner.0)
             .bind(Uuid::now_v7())
             .bind(&new.title)
             .bind(fold(&new.title))
             .bind(new.completed)
             .bind(now)
-            .fetch_one(pool))
+            .fetch_all(pool))?;
+        the_one(made).ok_or(StoreError::Failed(sqlx::Error::RowNotFound))
     }
 
     /// One of the owner's tasks.
@@ -367,7 +370,7 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(UpdateOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(UpdateOutcome::Stale),
         };
-        let updated: Option<Task> = on_pool!(self, writer, "UPDATE", pool => sqlx::query_as(sql::UPDATE)
+        let updated: Vec<Task> = on_pool!(self, writer, "UPDATE", pool => sqlx::query_as(sql::UPDATE)
             .bind(owner.0)
             .bind(id)
             .bind(change.title.as_deref())
@@ -375,8 +378,8 @@ impl TaskStore {
             .bind(change.completed)
             .bind(now())
             .bind(expected)
-            .fetch_optional(pool))?;
-        Ok(match (updated, expected) {
+            .fetch_all(pool))?;
+        Ok(match (the_one(updated), expected) {
             (Some(task), _) => UpdateOutcome::Updated(task),
             (None, None) => UpdateOutcome::NotFound,
             // It changed, or went, since its revision was read.
@@ -399,12 +402,12 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(DeleteOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(DeleteOutcome::Stale),
         };
-        let deleted: Option<(i64,)> = on_pool!(self, writer, "DELETE", pool => sqlx::query_as(sql::DELETE)
+        let deleted: Vec<(i64,)> = on_pool!(self, writer, "DELETE", pool => sqlx::query_as(sql::DELETE)
             .bind(owner.0)
             .bind(id)
             .bind(expected)
-            .fetch_optional(pool))?;
-        Ok(match (deleted, expected) {
+            .fetch_all(pool))?;
+        Ok(match (the_one(deleted), expected) {
             (Some(_), _) => DeleteOutcome::Deleted,
             (None, None) => DeleteOutcome::NotFound,
             (None, Some(_)) => DeleteOutcome::Stale,
@@ -436,6 +439,11 @@ impl TaskStore {
 enum Unmet {
     NotFound,
     Stale,
+}
+
+/// What a write returned: a key names one row at most.
+fn the_one<T>(mut rows: Vec<T>) -> Option<T> {
+    rows.pop()
 }
 
 /// The form in which titles are searched. Made here, since databases disagree about letters

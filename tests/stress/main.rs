@@ -1,0 +1,16 @@
+//! The real `keyward serve` when everything around it fails: clients that misbehave, a database
+//! that hangs, is full or is killed, a process that is stopped or killed under load.
+//!
+//! Every test here has a bound in time. `KEYWARD_SOAK_SECONDS` makes the loads last longer.
+
+#[path = "../support/postgres.rs"]
+mod cluster;
+#[path = "../support/http_auth_server.rs"]
+mod http_auth_server;
+#[path = "../support/keyward.rs"]
+mod keyward_process;
+
+mod client;
+mod disk;
+mod load;
+mod service;
