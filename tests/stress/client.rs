@@ -49,6 +49,12 @@ pub fn address(keyward: &Keyward) -> SocketAddr {
 
 pub struct Connection(BufReader<TcpStream>);
 
+impl From<TcpStream> for Connection {
+    fn from(stream: TcpStream) -> Self {
+        Self(BufReader::new(stream))
+    }
+}
+
 impl Connection {
     pub async fn open(keyward: &Keyward) -> Self {
         Self::to(address(keyward)).await.unwrap()
@@ -58,7 +64,7 @@ impl Connection {
     pub async fn to(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(stream.into())
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {

@@ -13,4 +13,5 @@ mod keyward_process;
 mod client;
 mod disk;
 mod load;
+mod process;
 mod service;

@@ -1,8 +1,15 @@
 //! Swagger UI, from the page that poem-openapi carries: nothing is loaded from elsewhere.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::combinators::BoxBody;
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
 use poem::{Body, EndpointExt, Response};
@@ -76,16 +83,45 @@ fn scripts(page: &str) -> impl Iterator<Item = &str> {
 }
 
 fn fixed(content_type: &'static str, policy: String, content: String) -> BoxEndpoint<'static> {
-    let content = bytes::Bytes::from(content);
+    let content = Bytes::from(content);
     make_sync(move |_| {
-        let body = Body::from_bytes(content.clone());
+        let body = BoxBody::new(Slices(content.clone()));
         Response::builder()
             .content_type(content_type)
             .header("cache-control", "no-cache")
             .header("content-security-policy", &policy)
-            .body(body)
+            .body(Body::from(body))
     })
     .boxed()
+}
+
+/// What hyper is given at a time: it copies what it sends, and a client that does not read would
+/// have it keep a copy of the whole page, of more than a megabyte, for each of its requests.
+const SLICE_LEN: usize = 16 * 1024;
+
+/// A body of which all is there, handed out bit by bit.
+struct Slices(Bytes);
+
+impl http_body::Body for Slices {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let len = self.0.len().min(SLICE_LEN);
+        let slice = self.0.split_to(len);
+        Poll::Ready((len > 0).then_some(Ok(Frame::data(slice))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
 }
 
 /// The page, for our document instead of the one that poem-openapi would make. `None` if the
