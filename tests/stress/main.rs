@@ -14,4 +14,5 @@ mod client;
 mod disk;
 mod load;
 mod process;
+mod requests;
 mod service;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
-    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
@@ -24,6 +24,7 @@ use tracing::Level;
 
 use super::limited_body::{LimitedBody, TooLarge};
 use super::line_limit::{LineLimit, Taken};
+use super::message;
 use super::panics::caught;
 use super::poem_service::poem_request;
 use super::time_limit::within;
@@ -101,7 +102,7 @@ where
             };
             let response = match answer {
                 Ok(response) => as_problem(response.into(), &trace_id),
-                Err(status) => error_response(status, HeaderMap::new(), &trace_id),
+                Err(status) => error_response(status, refusal_headers(status), &trace_id),
             };
             let code = problem_code(&response);
             span.answered(response.status(), code);
@@ -123,6 +124,9 @@ impl<E> Inner<E> {
         B: Body<Data = Bytes> + Send + Sync + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        if !message::is_unambiguous(request.version(), request.headers()) {
+            return Err(StatusCode::BAD_REQUEST);
+        }
         if request.body().size_hint().lower() > self.max_body_len as u64 {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
@@ -164,6 +168,15 @@ fn as_problem(response: Response<ResponseBody>, trace_id: &TraceId) -> Response<
     }
     let (parts, _) = response.into_parts();
     error_response(status, parts.headers, trace_id)
+}
+
+/// Where it is not clear where a request ends, nothing behind it is read as another one.
+fn refusal_headers(status: StatusCode) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if status == StatusCode::BAD_REQUEST {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    headers
 }
 
 fn error_response(

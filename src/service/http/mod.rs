@@ -2,6 +2,7 @@
 //!
 //! 1. CORS, so that refusals can be read by browsers too. Without an allowed origin there is none.
 //! 2. `edge`: trace, log line, security headers; every error a problem document.
+//!    `message`: a request that could be read in two ways is refused.
 //! 3. `limited_body`: a body that is too large breaks off.
 //! 4. `time_limit`: what is not answered in time is a 503.
 //! 5. `panics`: a panic becomes a 500.
@@ -12,6 +13,7 @@
 mod edge;
 mod limited_body;
 mod line_limit;
+mod message;
 mod panics;
 mod poem_service;
 mod time_limit;
