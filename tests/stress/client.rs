@@ -76,8 +76,21 @@ impl Connection {
         let _ = self.0.get_mut().shutdown().await;
     }
 
-    pub fn stream(&self) -> &TcpStream {
-        self.0.get_ref()
+    /// Whether the service has closed it. What came before that is lost.
+    pub fn is_closed(&self) -> bool {
+        let mut scratch = [0; 4096];
+        loop {
+            match self.0.get_ref().try_read(&mut scratch) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// Ends it as a client does that crashes.
+    pub fn reset(self) {
+        let _ = self.0.get_ref().set_zero_linger();
     }
 
     /// A request and its answer.

@@ -60,8 +60,7 @@ pub struct Report {
 
 impl Report {
     fn merge(&mut self, other: Self) {
-        self.ledger.tasks.extend(other.ledger.tasks);
-        self.ledger.doubtful.extend(other.ledger.doubtful);
+        self.ledger.merge(other.ledger);
         self.acknowledged += other.acknowledged;
         self.unavailable += other.unavailable;
         self.refused += other.refused;
@@ -164,7 +163,7 @@ impl Client {
     async fn task(&mut self, number: usize) -> Option<()> {
         let write = |version: usize| {
             // A write that happened in half would show: each has a title and a state of its own.
-            let completed = (number + version) % 2 == 0;
+            let completed = (number + version).is_multiple_of(2);
             let title = format!(
                 "client {} task {number} version {version} {completed}",
                 self.name
@@ -205,7 +204,7 @@ impl Client {
             }
             Told::Refused => return None,
         }
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             match self.ask("DELETE", &path, None).await {
                 Told::Done(_) => self.knows(&id, vec![State::Gone]),
                 Told::Nothing => self.may_be(&id, State::Gone),
@@ -270,6 +269,18 @@ impl Client {
 }
 
 impl Ledger {
+    pub fn merge(&mut self, other: Self) {
+        self.tasks.extend(other.tasks);
+        self.doubtful.extend(other.doubtful);
+    }
+
+    /// The same, and perhaps tasks that others have made.
+    #[must_use]
+    pub fn and_perhaps(mut self, title: &str) -> Self {
+        self.doubtful.push(title.to_owned());
+        self
+    }
+
     /// Asks the service for everything, and compares.
     pub async fn is_kept_by(&self, service: SocketAddr, token: &str) {
         let mut connection = Connection::to(service).await.unwrap();

@@ -11,8 +11,12 @@ mod http_auth_server;
 mod keyward_process;
 
 mod client;
-mod disk;
+mod connections;
+mod http2;
 mod load;
+mod postgres;
 mod process;
 mod requests;
 mod service;
+mod shutdown;
+mod sqlite;

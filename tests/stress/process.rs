@@ -1,9 +1,9 @@
 //! The process and what it takes: memory, file descriptors, processor time.
 
-use std::process::Command;
 use std::time::Duration;
 
 use keyward::service::process::allow_connections;
+use serde_json::json;
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep};
 
@@ -72,6 +72,141 @@ async fn clients_that_do_not_read_take_little_memory() {
     // What the last of them asked for is being written by now.
     sleep(Duration::from_secs(1)).await;
     let grown = resident(&service.keyward).saturating_sub(before);
+    println!("grown by {grown} KiB");
     assert!(grown < 100 * 1024, "grown by {grown} KiB");
     ran(CLIENTS, "client that does not read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_large_bodies_takes_little_memory() {
+    const HELD: usize = 200;
+    const FLOODS: usize = 40;
+    let service = Service::start(&[]).await;
+    let before = resident(&service.keyward);
+    // Whole bodies but for their last byte, of somebody who may send them.
+    let body = json!({"title": "x".repeat(65_000)});
+    let whole = request("POST", "/api/tasks", &service.token, Some(&body));
+    let mut held = Vec::new();
+    for _ in 0..HELD {
+        let mut connection = service.connect().await;
+        connection.send(&whole[..whole.len() - 1]).await.unwrap();
+        held.push(connection);
+    }
+    // And bodies without end, of anybody and of somebody.
+    let floods: Vec<_> = (0..FLOODS)
+        .map(|n| {
+            let token = if n % 2 == 0 {
+                "nobody"
+            } else {
+                &*service.token
+            };
+            let head = format!(
+                "POST /api/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+                 content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+            );
+            let chunk = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
+            let service_address = address(&service.keyward);
+            tokio::spawn(async move {
+                let mut connection = Connection::to(service_address).await.unwrap();
+                connection.send(head).await.unwrap();
+                // 10 MB, unless the service has had enough.
+                for _ in 0..640 {
+                    if connection.send(&chunk).await.is_err() {
+                        break;
+                    }
+                }
+                connection.answer().await.map(|answer| answer.status)
+            })
+        })
+        .collect();
+    for (n, flood) in floods.into_iter().enumerate() {
+        // The service reads on for a while, and then the rest meets a reset.
+        if let Ok(status) = flood.await.unwrap() {
+            assert_eq!(status, if n % 2 == 0 { 401 } else { 413 });
+        }
+    }
+    let grown = resident(&service.keyward).saturating_sub(before);
+    println!("grown by {grown} KiB");
+    // What is held is 13 MB, and no more than as much again and again.
+    assert!(grown < 64 * 1024, "grown by {grown} KiB");
+    for connection in &mut held {
+        connection.send(&whole[whole.len() - 1..]).await.unwrap();
+        let answer = connection.answer().await.unwrap();
+        assert_eq!((answer.status, &*answer.code()), (400, "body_invalid"));
+    }
+    ran(HELD + FLOODS, "large body");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_distinct_tokens_takes_little_memory() {
+    const TOKENS: usize = 2000;
+    let service = Service::start(&[("JWT_CACHE_ENTRIES", "500")]).await;
+    let before = resident(&service.keyward);
+    let mut connection = service.connect().await;
+    let issuer = &service.auth.issuer;
+    for n in 0..TOKENS {
+        let mut claims = issuer.claims(&format!("user {n}"));
+        // A picture, as some have. With what is kept of them, these would be 45 MB.
+        claims["image"] = "x".repeat(10_000).into();
+        let valid = issuer.sign(&claims);
+        // Names of keys that there are none of are remembered too, but not all of them.
+        let unknown = json!({"alg": "EdDSA", "kid": format!("{n}{}", "k".repeat(1000))});
+        let unknown = issuer.key().sign(unknown.to_string(), claims.to_string());
+        for (token, status) in [(&valid, 200), (&unknown, 401)] {
+            let me = connection
+                .call("GET", "/api/me", token, None)
+                .await
+                .unwrap();
+            assert_eq!(me.status, status);
+        }
+    }
+    let grown = resident(&service.keyward).saturating_sub(before);
+    println!("grown by {grown} KiB");
+    assert!(grown < 24 * 1024, "grown by {grown} KiB");
+    ran(2 * TOKENS, "distinct token");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_file_descriptors_it_neither_spins_nor_stays_away() {
+    const SPARE: usize = 8;
+    let service = Service::start(&[]).await;
+    let limit = |files: &str| {
+        let id = service.keyward.id().to_string();
+        let done = std::process::Command::new("prlimit")
+            .args(["--pid", &id, &format!("--nofile={files}:")])
+            .status();
+        assert!(done.expect("prlimit runs").success());
+    };
+    limit(&(open_files(&service.keyward) + SPARE).to_string());
+    let mut idle = Vec::new();
+    for _ in 0..3 * SPARE {
+        idle.push(service.connect().await);
+    }
+    let before = ticks(&service.keyward);
+    sleep(Duration::from_secs(1)).await;
+    let spent = ticks(&service.keyward) - before;
+    // A loop that spins takes nearly all of a hundred.
+    assert!(spent < 30, "{spent} ticks in a second");
+    // The idle ones make room, those before this one in the queue too.
+    let mut connection = service.connect().await;
+    let tasks = connection
+        .call("GET", "/api/tasks", &service.token, None)
+        .await;
+    assert_eq!(tasks.unwrap().status, 200);
+    assert!(idle.iter().any(Connection::is_closed));
+
+    limit("1024");
+    for _ in 0..5 {
+        let mut connection = service.connect().await;
+        let began = Instant::now();
+        let me = connection
+            .call("GET", "/api/me", &service.token, None)
+            .await;
+        assert_eq!(me.unwrap().status, 200);
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "it does not recover"
+        );
+    }
+    ran(3 * SPARE, "connection beyond the files that may be open");
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::client::Connection;
 use crate::keyward_process::PATIENCE;
 use crate::service::{Service, ran};
 

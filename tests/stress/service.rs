@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward::testing::TestIssuer;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection as _};
+use sqlx::{ConnectOptions, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::client::Connection;
@@ -72,10 +72,26 @@ impl Database {
         }
     }
 
+    /// A connection to SQLite's file, beside those of the service.
+    pub async fn open_file(&self) -> SqliteConnection {
+        let options: SqliteConnectOptions = self.url().parse().unwrap();
+        options.connect().await.unwrap()
+    }
+
+    /// Runs something on the PostgreSQL server.
+    pub async fn on_cluster<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Arc<Cluster>, String) -> T + Send + 'static,
+    ) -> T {
+        let (cluster, url) = (self.cluster(), self.url());
+        tokio::task::spawn_blocking(move || work(cluster, url))
+            .await
+            .unwrap()
+    }
+
     /// Asks SQLite whether its file is whole.
     pub async fn is_intact(&self) {
-        let options: SqliteConnectOptions = self.url().parse().unwrap();
-        let mut connection = options.connect().await.unwrap();
+        let mut connection = self.open_file().await;
         let check: String = sqlx::query_scalar("PRAGMA integrity_check")
             .fetch_one(&mut connection)
             .await

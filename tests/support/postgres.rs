@@ -136,6 +136,54 @@ impl Cluster {
         let _ = server.wait();
     }
 
+    /// Stops the server as an operator does, `INT`, or in the middle of its work, `QUIT`, and
+    /// starts it again on the same data and the same port.
+    pub fn restart(&self, signal: &str) {
+        let mut server = self.server.lock().unwrap();
+        send(signal, server.id());
+        let began = Instant::now();
+        while server.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < STOP_LIMIT, "PostgreSQL does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let directory = self.data.path().join("data");
+        *server = spawn(&self.binaries, &directory, self.port, unprivileged_user());
+        drop(server);
+        self.wait_until_ready();
+    }
+
+    /// Stops the server and all its processes where they are, for as long as the guard is held.
+    pub fn freeze(self: &Arc<Self>) -> Frozen {
+        let server = self.server.lock().unwrap().id();
+        // The server first: it makes no new ones then.
+        send("STOP", server);
+        let mut processes = children_of(server);
+        for process in &processes {
+            send("STOP", *process);
+        }
+        processes.push(server);
+        Frozen {
+            processes,
+            _cluster: self.clone(),
+        }
+    }
+
+    /// What a query gives, as text.
+    pub fn query(&self, url: &str, query: &str) -> String {
+        let mut psql = self.psql(url, query);
+        let done = psql
+            .arg("-At")
+            .stdout(Stdio::piped())
+            .output()
+            .expect("psql runs");
+        assert!(
+            done.status.success(),
+            "psql: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
     fn wait_until_ready(&self) {
         let began = Instant::now();
         loop {
@@ -189,6 +237,42 @@ impl Drop for Cluster {
     }
 }
 
+/// A server that does nothing until this is dropped.
+pub struct Frozen {
+    processes: Vec<u32>,
+    _cluster: Arc<Cluster>,
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for process in &self.processes {
+            send("CONT", *process);
+        }
+    }
+}
+
+/// Sends a signal to one process, by its id.
+fn send(signal: &str, process: u32) {
+    let _ = Command::new("kill")
+        .args(["-s", signal, &process.to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// The processes that a process has started, from proc(5).
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The name, in parentheses, may hold anything; behind it are the state and the parent.
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields);
+        let found = fields.and_then(|fields| fields.split_whitespace().nth(1));
+        found == Some(&*parent.to_string())
+    })
+    .collect()
+}
+
 fn spawn(binaries: &Path, directory: &Path, port: u16, user: Option<(u32, u32)>) -> Child {
     let mut server = command(&binaries.join("postgres"), user);
     server
@@ -199,9 +283,9 @@ fn spawn(binaries: &Path, directory: &Path, port: u16, user: Option<(u32, u32)>)
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "max_connections=200",
-        // Nothing here outlives the test.
+        // Nothing here outlives the machine. What is committed outlives the server:
+        // synchronous_commit stays on.
         "fsync=off",
-        "synchronous_commit=off",
         "full_page_writes=off",
     ] {
         server.args(["-c", setting]);

@@ -25,7 +25,7 @@ use super::stream::Stream;
 use super::{RequestBody, ServerLimits};
 
 /// At shutdown, a connection on which nothing is being answered has this long for what it has
-/// begun to send, or is about to.
+/// begun to send, or is about to; but no more than half of what those in flight have.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// What a peer may send over HTTP/2 before it has to wait for it to be read: on one stream the
@@ -49,6 +49,7 @@ pub(super) async fn serve_connection<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let idle_grace = IDLE_GRACE.min(limits.shutdown_grace / 2);
     // Small answers should not wait for more to send. A socket that cannot is served all the same.
     let _ = stream.set_nodelay(true);
     // One that has said nothing need not be served to be waited for.
@@ -56,7 +57,7 @@ pub(super) async fn serve_connection<S, B>(
     let first_byte = tokio::select! {
         first_byte = timeout(limits.header_read_timeout, stream.peek(&mut byte)) => first_byte,
         () = activity.told_to_leave() => return,
-        () = stopped_for(&mut stop, IDLE_GRACE) => return,
+        () = stopped_for(&mut stop, idle_grace) => return,
     };
     if !matches!(first_byte, Ok(Ok(1))) {
         return;
@@ -142,7 +143,7 @@ pub(super) async fn serve_connection<S, B>(
         let requests = activity.requests();
         tokio::select! {
             _ = &mut connection => return,
-            () = sleep(IDLE_GRACE) => {
+            () = sleep(idle_grace) => {
                 if activity.is_idle() && requests == activity.requests() {
                     return;
                 }

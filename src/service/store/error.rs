@@ -85,3 +85,30 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection, SqliteConnection};
+
+    #[tokio::test]
+    async fn a_database_that_may_not_grow_is_one_that_is_not_available() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let mut results = Vec::new();
+        // SQLite's own disk of few pages: it fills up as a real one does.
+        for statement in [
+            "CREATE TABLE full (x)",
+            "PRAGMA max_page_count = 3",
+            "INSERT INTO full VALUES (zeroblob(1000000))",
+            "INSERT INTO nowhere VALUES (1)",
+        ] {
+            results.push(sqlx::query(statement).execute(&mut connection).await);
+        }
+        let mut errors = results.into_iter().filter_map(Result::err);
+        let mut next = || StoreError::from(errors.next().unwrap());
+        let full = next();
+        assert!(matches!(full, StoreError::Unavailable(_)), "{full:?}");
+        assert_eq!(full.code(), "13");
+        assert!(matches!(next(), StoreError::Failed(_)));
+    }
+}
