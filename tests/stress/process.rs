@@ -169,7 +169,7 @@ async fn a_flood_of_distinct_tokens_takes_little_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_file_descriptors_it_neither_spins_nor_stays_away() {
     const SPARE: usize = 8;
-    let service = Service::start(&[]).await;
+    let service = Service::start(&[("HEADER_READ_TIMEOUT_SECONDS", "60")]).await;
     let limit = |files: &str| {
         let id = service.keyward.id().to_string();
         let done = std::process::Command::new("prlimit")
@@ -188,11 +188,17 @@ async fn without_file_descriptors_it_neither_spins_nor_stays_away() {
     // A loop that spins takes nearly all of a hundred.
     assert!(spent < 30, "{spent} ticks in a second");
     // The idle ones make room, those before this one in the queue too.
+    let began = Instant::now();
     let mut connection = service.connect().await;
     let tasks = connection
         .call("GET", "/api/tasks", &service.token, None)
         .await;
     assert_eq!(tasks.unwrap().status, 200);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "after {:?}",
+        began.elapsed()
+    );
     assert!(idle.iter().any(Connection::is_closed));
 
     limit("1024");
