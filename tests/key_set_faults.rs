@@ -9,7 +9,7 @@
 //!
 //! `cargo test --test key_set_faults -- --nocapture` prints the table. The longest faults, a day
 //! without the auth server for example, are in `key_set_life.rs`; what the HTTP fetcher alone makes of
-//! an answer, in `http_fetch.rs`; the real Better Auth, in `better_auth.rs`.
+//! an answer, in `http_fetch.rs`; TLS, in `key_set_tls.rs`; the real Better Auth, in `better_auth.rs`.
 
 #[path = "support/raw_server.rs"]
 mod raw_server;
@@ -527,7 +527,7 @@ impl World {
 impl Row {
     fn test(&self) {
         let (warm, cold) = match (&self.taken_for, &self.fault) {
-            // Nothing but TLS makes it well again, which `better_auth.rs` has.
+            // Nothing but TLS makes it well again, which `key_set_tls.rs` has.
             (Outcome::Fails(_), Fault::AnswersTls(_)) => (None, in_simulated_time(self.cold())),
             (Outcome::Fails(_), _) => (
                 Some(in_simulated_time(self.warm())),

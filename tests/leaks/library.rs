@@ -311,10 +311,7 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
             printed(&Verifier::builder(policy(), remote.clone())),
         ),
         ("VerifyError", errors.iter().map(|it| error(it)).collect()),
-        (
-            "VerifyingKey",
-            keys.keys().map(|key| printed(key)).collect(),
-        ),
+        ("VerifyingKey", keys.keys().map(printed).collect()),
         (
             "Violation",
             printed(&Violation::in_body("/title", "must be a string")),

@@ -29,8 +29,9 @@ fn panicking() -> String {
 
 #[handler]
 fn unwrapping() -> String {
-    let parsed: Result<u32, _> = Err(format!("not a number: {SECRET}"));
-    parsed.unwrap().to_string()
+    // Its error is printed with `Debug`.
+    let text = String::from_utf8([SECRET.as_bytes(), b"\xff"].concat());
+    text.unwrap()
 }
 
 /// What the service does about a panic in an endpoint, in a task, and in a thread of its own.
