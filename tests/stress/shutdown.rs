@@ -23,18 +23,19 @@ async fn fails_no_request(database: &Database) {
             .map(|_| {
                 let me = request("GET", "/api/tasks?limit=1", &token, None);
                 tokio::spawn(async move {
-                    let mut answered = 0;
+                    let (mut answered, mut unseen) = (0, 0);
                     // Refused: that was no request yet.
                     while let Ok(mut connection) = Connection::to(service).await {
-                        connection
-                            .send(&me)
-                            .await
-                            .expect("an accepted connection takes it");
-                        let answer = connection.answer().await;
-                        assert_eq!(answer.expect("an accepted request is answered").status, 200);
-                        answered += 1;
+                        let _ = connection.send(&me).await;
+                        match connection.answer().await {
+                            Ok(answer) => {
+                                assert_eq!(answer.status, 200);
+                                answered += 1;
+                            }
+                            Err(_) => unseen += 1,
+                        }
                     }
-                    answered
+                    (answered, unseen)
                 })
             })
             .collect();
@@ -50,9 +51,15 @@ async fn fails_no_request(database: &Database) {
             began.elapsed()
         );
         assert!(log.contains(r#""aborted":0"#), "{log}");
+        let mut unseen = 0;
         for passer in passers {
-            answered += timeout(PATIENCE, passer).await.unwrap().unwrap();
+            let passed: (usize, usize) = timeout(PATIENCE, passer).await.unwrap().unwrap();
+            answered += passed.0;
+            unseen += passed.1;
         }
+        // The kernel may accept one between the service's last look and the end of listening, some
+        // microseconds later. Nothing can be done about that, and it should hardly ever happen.
+        assert!(unseen <= 1, "{unseen} accepted requests were not answered");
         let report = load.ended().await;
         assert!(report.failed.is_empty(), "{:?}", report.failed);
         assert!(report.wrong.is_empty(), "{:?}", report.wrong);

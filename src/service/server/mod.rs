@@ -27,10 +27,9 @@ pub use body::RequestBody;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -171,13 +170,9 @@ where
         }
     }
     // To their peers these are accepted, and their requests may be on the way.
-    for _ in 0..BACKLOG {
-        match accept_at_once(&listener).await {
-            Some(stream) => start(&mut connections, stream, None),
-            None => break,
-        }
+    for stream in accepted_by_kernel(listener) {
+        start(&mut connections, stream, None);
     }
-    drop(listener);
     stopping.send_replace(true);
     connections.drain(limits.shutdown_grace).await
 }
@@ -199,13 +194,17 @@ async fn room(
     }
 }
 
-/// The next connection, if the kernel has one.
-async fn accept_at_once(listener: &TcpListener) -> Option<TcpStream> {
-    poll_fn(|context| match listener.poll_accept(context) {
-        Poll::Ready(Ok((stream, _))) => Poll::Ready(Some(stream)),
-        Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+/// The connections that the kernel holds for a listener, which is then closed. The kernel is asked
+/// itself: Tokio asks it only once it has heard that there is one.
+fn accepted_by_kernel(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
+    let listener = listener.into_std();
+    let mut left = BACKLOG;
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let (stream, _) = listener.as_ref().ok()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        TcpStream::from_std(stream).ok()
     })
-    .await
 }
 
 /// Completes with the first SIGTERM or SIGINT.
