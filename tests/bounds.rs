@@ -304,6 +304,7 @@ fn of_requests() {
     // What is made once is made.
     let post = |body: Vec<u8>| {
         Request::post("/api/tasks")
+            .header("host", "api.example.com")
             .header("authorization", &bearer)
             .header("content-type", "application/json")
             .body(Full::from(body))
@@ -312,6 +313,7 @@ fn of_requests() {
     send(post(br#"{"title":"x"}"#.to_vec()));
     let list = |query: &str| {
         Request::get(format!("/api/tasks?{query}"))
+            .header("host", "api.example.com")
             .header("authorization", &bearer)
             .body(Full::default())
             .unwrap()

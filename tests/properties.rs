@@ -351,6 +351,7 @@ fn request(method: Method, uri: Uri) -> http::request::Builder {
     Request::builder()
         .method(method)
         .uri(uri)
+        .header("host", "api.example.com")
         .header("authorization", format!("Bearer {token}"))
 }
 
@@ -489,6 +490,7 @@ async fn no_authorization_header_is_a_server_error() {
             continue;
         };
         let request = Request::get("/api/me")
+            .header("host", "api.example.com")
             .header("authorization", value)
             .body(Full::default())
             .unwrap();

@@ -50,7 +50,7 @@ async fn panic_everywhere(format: LogFormat) {
         .at("/unwrapping", get(unwrapping));
     let service = stack(app, &HttpOptions::default());
     for path in ["/panicking", "/unwrapping"] {
-        let request = Request::get(format!("{path}?{SECRET}"));
+        let request = Request::get(format!("{path}?{SECRET}")).header("host", "api.example.com");
         let request = request.body(Full::new(Bytes::new())).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 500);
