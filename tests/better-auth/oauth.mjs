@@ -65,7 +65,12 @@ export async function oauthTokens(auth, url, { resource }) {
     const location = answer.headers.get("location") ?? (await answer.json()).url;
     const code = new URL(location).searchParams.get("code");
     if (!code) throw new Error(`no code in ${location}`);
-    return { grant_type: "authorization_code", code, redirect_uri: redirectUri, code_verifier: verifier };
+    return {
+      grant_type: "authorization_code",
+      code,
+      redirect_uri: redirectUri,
+      code_verifier: verifier,
+    };
   };
   const token = async (body, headers = {}) => {
     const answer = await fetch(`${url}/api/auth/oauth2/token`, {

@@ -40,15 +40,7 @@ import { oauthPlugin, oauthTokens } from "./oauth.mjs";
 
 const ALGORITHMS = ["EdDSA", "ES256", "ES512", "PS256", "RS256"];
 const SESSION_CACHES = ["compact", "jwt", "jwe", "jwks"];
-const SETTINGS = [
-  "alg",
-  "audience",
-  "issuer",
-  "expirationTime",
-  "port",
-  "sessionCache",
-  "oauth",
-];
+const SETTINGS = ["alg", "audience", "issuer", "expirationTime", "port", "sessionCache", "oauth"];
 
 // For the case that whoever started this holds our stdin open and hangs.
 const LIFETIME_MS = 10 * 60 * 1000;
