@@ -21,14 +21,7 @@ if [ ! -x "$prometheus/usr/bin/promtool" ]; then
 fi
 
 venv=target/telemetry-venv
-if ! python3 -c 'import ensurepip' 2>/dev/null; then
-    step "installing Python (apt-get install python3 python3-venv)"
-    apt_install python3 python3-venv
-fi
-step "installing an OTLP receiver (pip install rotel, into $venv)"
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --require-hashes -r tests/telemetry-requirements.txt
+pip_install "$venv" tests/telemetry-requirements.txt
 rotel=$("$venv/bin/python" -c 'import os, sysconfig; print(os.path.join(sysconfig.get_path("purelib"), "rotel", "rotel-agent"))')
 if [[ $(ldd "$rotel") == *libpython*"not found"* ]]; then
     libpython=$("$venv/bin/python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')

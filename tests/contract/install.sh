@@ -8,23 +8,14 @@ cd "$(dirname "$0")/../.."
 
 . tests/packages.sh
 
-step "installing linters (npm ci in tests/contract)"
-npm ci --prefix tests/contract --no-audit --no-fund --loglevel=error
-
+npm_ci tests/contract
 if [ ! -d tests/better-auth/node_modules ]; then
-    step "installing Better Auth (npm ci in tests/better-auth)"
-    npm ci --prefix tests/better-auth --no-audit --no-fund --loglevel=error
+    npm_ci tests/better-auth
 fi
 
-venv=target/contract-venv
-if ! python3 -c 'import ensurepip' 2>/dev/null; then
-    step "installing Python (apt-get install python3 python3-venv)"
-    apt_install python3 python3-venv
-fi
+need_python
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "tests/contract/install.sh: Python 3.11 or newer is needed" >&2; exit 1; }
-step "installing schemathesis (pip install schemathesis, into $venv)"
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --require-hashes -r tests/contract/requirements.txt
+venv=target/contract-venv
+pip_install "$venv" tests/contract/requirements.txt
 "$venv/bin/schemathesis" --version

