@@ -2,7 +2,8 @@
 
 import { KEYWARD } from "./artifacts.ts";
 import { freePort } from "./ports.ts";
-import { Directory, type Logged, Program } from "./process.ts";
+import { Program } from "./process.ts";
+import { Restartable } from "./restartable.ts";
 
 export interface ApiOptions {
   /** The auth server. */
@@ -14,22 +15,8 @@ export interface ApiOptions {
   env?: Record<string, string>;
 }
 
-export class Api implements Logged {
+export class Api extends Restartable<ApiOptions> {
   readonly name = "API";
-  readonly port: number;
-  /**
-   * By name, not by address: cookies know no ports, so a browser that sent any to the API would
-   * send it those of the app.
-   */
-  readonly url: string;
-  readonly #directory = new Directory();
-  #options: ApiOptions | undefined;
-  readonly #programs: Program[] = [];
-
-  private constructor(port: number) {
-    this.port = port;
-    this.url = `http://localhost:${port}`;
-  }
 
   /** Settles the port, so that others can be told of it before this runs. */
   static async reserve(): Promise<Api> {
@@ -42,12 +29,8 @@ export class Api implements Logged {
     return api;
   }
 
-  /** Starts it, or starts it again on the same port and the same database. */
-  async start(options?: ApiOptions): Promise<void> {
-    this.#options = options ?? this.#options;
-    if (!this.#options) throw new Error("the API was never told what to start with");
-    const { authUrl, corsOrigins, databaseUrl, env } = this.#options;
-    const program = await Program.start({
+  protected run({ authUrl, corsOrigins, databaseUrl, env }: ApiOptions): Promise<Program> {
+    return Program.start({
       name: "keyward",
       command: KEYWARD,
       args: ["serve"],
@@ -55,34 +38,14 @@ export class Api implements Logged {
         BETTER_AUTH_URL: authUrl,
         JWT_AUDIENCE: this.url,
         CORS_ALLOWED_ORIGINS: corsOrigins.join(","),
-        DATABASE_URL: databaseUrl ?? `sqlite://${this.#directory.file("tasks.db")}`,
+        DATABASE_URL: databaseUrl ?? `sqlite://${this.directory.file("tasks.db")}`,
         LISTEN_ADDR: `127.0.0.1:${this.port}`,
         LOG_FORMAT: "text",
         RUST_LOG: "info,keyward=debug",
         ...env,
       },
-      directory: this.#directory,
+      directory: this.directory,
       ready: (output) => output.includes("listening on "),
     });
-    this.#programs.push(program);
-  }
-
-  get isRunning(): boolean {
-    return this.#programs.at(-1)?.ended === false;
-  }
-
-  /** Stops it as an operator does. */
-  async stop(): Promise<void> {
-    await this.#programs.at(-1)?.stop();
-  }
-
-  /** Stops it for good. */
-  async end(): Promise<void> {
-    await this.stop();
-    this.#directory.remove();
-  }
-
-  get output(): string {
-    return this.#programs.map((program) => program.output).join("-- started again --\n");
   }
 }

@@ -2,7 +2,8 @@
 
 import { WEB } from "./artifacts.ts";
 import { freePort } from "./ports.ts";
-import { Directory, type Logged, Program } from "./process.ts";
+import { Program } from "./process.ts";
+import { Restartable } from "./restartable.ts";
 
 export interface WebOptions {
   apiUrl: string;
@@ -12,19 +13,13 @@ export interface WebOptions {
   jwtExpiration?: string;
 }
 
-export class Web implements Logged {
+export class Web extends Restartable<WebOptions> {
   readonly name = "app";
-  readonly port: number;
-  readonly url: string;
   readonly databaseFile: string;
-  readonly #directory = new Directory();
-  #options: WebOptions | undefined;
-  readonly #programs: Program[] = [];
 
   private constructor(port: number) {
-    this.port = port;
-    this.url = `http://localhost:${port}`;
-    this.databaseFile = this.#directory.file("auth.db");
+    super(port);
+    this.databaseFile = this.directory.file("auth.db");
   }
 
   /** Settles the port, so that others can be told of it before this runs. */
@@ -32,12 +27,8 @@ export class Web implements Logged {
     return new Web(await freePort());
   }
 
-  /** Starts it, or starts it again on the same port and the same database. */
-  async start(options?: WebOptions): Promise<void> {
-    this.#options = options ?? this.#options;
-    if (!this.#options) throw new Error("the app was never told what to start with");
-    const { apiUrl, databaseUrl, jwtExpiration } = this.#options;
-    const program = await Program.start({
+  protected run({ apiUrl, databaseUrl, jwtExpiration }: WebOptions): Promise<Program> {
+    return Program.start({
       name: "web",
       command: process.execPath,
       args: [`${WEB}/server.js`],
@@ -51,30 +42,11 @@ export class Web implements Logged {
         API_URL: apiUrl,
         ...(jwtExpiration === undefined ? {} : { JWT_EXPIRATION: jwtExpiration }),
       },
-      directory: this.#directory,
+      directory: this.directory,
       // In good order, Next.js waits five seconds for connections that browsers keep open.
       signal: "SIGKILL",
       ready: () => this.#isHealthy(),
     });
-    this.#programs.push(program);
-  }
-
-  get isRunning(): boolean {
-    return this.#programs.at(-1)?.ended === false;
-  }
-
-  async stop(): Promise<void> {
-    await this.#programs.at(-1)?.stop();
-  }
-
-  /** Stops it for good. */
-  async end(): Promise<void> {
-    await this.stop();
-    this.#directory.remove();
-  }
-
-  get output(): string {
-    return this.#programs.map((program) => program.output).join("-- started again --\n");
   }
 
   async #isHealthy(): Promise<boolean> {
