@@ -2,11 +2,11 @@ import {
   type Client,
   createKeywardClient,
   createTokenSource,
+  readClaims,
   type TokenSource,
 } from "@keyward/client";
 import { betterAuthTokens } from "@keyward/client/better-auth";
 import { authClient } from "../browser/auth-client.ts";
-import { tokenSubject } from "../lib/token-subject.ts";
 
 // A person has given up before.
 const TIMEOUT_MS = 15_000;
@@ -22,7 +22,7 @@ export function createTaskService(apiUrl: string, userId: string): TaskService {
   const tokens = createTokenSource(async (signal) => {
     const token = await load(signal);
     // Somebody else signed in, in another tab: for this page, the session is over.
-    return token !== null && tokenSubject(token) === userId ? token : null;
+    return token !== null && readClaims(token).subject === userId ? token : null;
   });
   return {
     client: createKeywardClient({ baseUrl: apiUrl, tokens, timeoutMs: TIMEOUT_MS }),

@@ -3,6 +3,7 @@ export { type AuthFetchOptions, createAuthFetch } from "./auth-fetch.js";
 export { createKeywardClient, type KeywardClientOptions } from "./client.js";
 export type { Client } from "./generated/client/index.js";
 export * from "./generated/index.js";
+export { readClaims, type TokenClaims } from "./jwt.js";
 export {
   createTokenSource,
   type TokenLoader,

@@ -9,6 +9,7 @@ export interface TokenClaims {
   readonly lifeMs: number;
 }
 
+/** For a page that is made for one user, too: to see that a token is still theirs. */
 export function readClaims(token: string): TokenClaims {
   const { sub, exp, iat } = readPayload(token);
   return { subject: typeof sub === "string" ? sub : undefined, lifeMs: readLife(exp, iat) };
@@ -24,7 +25,9 @@ function readLife(exp: unknown, iat: unknown): number {
 function readPayload(token: string): Record<string, unknown> {
   try {
     const base64 = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const payload: unknown = JSON.parse(atob(base64));
+    // The bytes are UTF-8 (RFC 7519 §7.2), and `atob` gives a character for each of them.
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const payload: unknown = JSON.parse(new TextDecoder().decode(bytes));
     return typeof payload === "object" && payload !== null ? { ...payload } : {};
   } catch {
     return {};
