@@ -57,20 +57,16 @@ fn service() -> OpenApiService<Api, ()> {
 fn describe_answers(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     let paths = document["paths"].as_object_mut();
-    let operations = paths.into_iter().flat_map(Map::values_mut);
-    for operation in operations.filter_map(Value::as_object_mut) {
-        for response in operation
-            .values_mut()
-            .filter_map(|it| it.pointer_mut("/responses/200"))
-        {
-            let schema = response.pointer("/content/application~1json/schema/$ref");
-            let name = schema.and_then(|it| it.as_str()?.rsplit('/').next());
-            let text = name.and_then(|name| schemas[name]["description"].as_str());
-            if let Some(text) = text
-                && response["description"] == ANSWER
-            {
-                response["description"] = text.split("\n\n").next().into();
-            }
+    let methods = paths.into_iter().flat_map(Map::values_mut);
+    let operations = methods
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut);
+    let responses = operations.filter_map(|operation| operation.pointer_mut("/responses/200"));
+    for response in responses.filter(|response| response["description"] == ANSWER) {
+        let schema = response.pointer("/content/application~1json/schema/$ref");
+        let name = schema.and_then(|it| it.as_str()?.rsplit('/').next());
+        if let Some(text) = name.and_then(|name| schemas[name]["description"].as_str()) {
+            response["description"] = text.split("\n\n").next().into();
         }
     }
 }
