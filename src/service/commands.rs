@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::api::{self, ApiState};
 use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig, TelemetryArgs};
@@ -33,6 +34,9 @@ const DEV_ORIGINS: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"
 const GRACE_BESIDE: Duration = Duration::from_secs(1);
 /// Prometheus needs one.
 const CONNECTIONS_BESIDE: usize = 16;
+
+/// A database that does not answer is not waited for: what it has acknowledged it has.
+const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -427,7 +431,12 @@ impl ApiServer {
             }
         };
         tokio::join!(api, metrics);
-        store.close().await;
+        if timeout(DATABASE_CLOSE_TIMEOUT, store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the database's connections could not be closed in time");
+        }
         self.telemetry.shutdown().await;
     }
 }

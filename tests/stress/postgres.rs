@@ -1,8 +1,11 @@
 //! PostgreSQL that hangs, is locked, is stopped, killed or read-only while the service runs.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Connection, address};
@@ -133,7 +136,95 @@ async fn a_server_that_hangs_is_a_503_in_bounded_time_and_recovers_without_a_res
     assert!(report.wrong.is_empty(), "{:?}", report.wrong);
     assert!(report.slowest < BOUND, "{:?}", report.slowest);
     pool_is_whole(&database).await;
-    ran(2, "PostgreSQL that hangs");
+
+    // Nor does it keep the service from stopping.
+    let frozen = database.on_cluster(|cluster, _| cluster.freeze()).await;
+    is_unavailable_to_all(&keyward, &token).await;
+    let began = Instant::now();
+    let (status, log) = keyward.stop().await;
+    assert!(status.success(), "{log}");
+    assert!(
+        began.elapsed() < 2 * BOUND,
+        "it took {:?} to stop",
+        began.elapsed()
+    );
+    drop(frozen);
+    ran(3, "PostgreSQL that hangs");
+    database.close().await;
+}
+
+/// A way to a server that can be lost: what went this way goes nowhere any more, and nobody is told.
+struct Way {
+    port: u16,
+    silence: watch::Sender<usize>,
+}
+
+impl Way {
+    async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (silence, silenced) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut silenced = silenced.clone();
+                tokio::spawn(async move {
+                    silenced.borrow_and_update();
+                    let mut far = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        // Both stay open, and nothing comes through.
+                        _ = silenced.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { port, silence }
+    }
+
+    /// Loses all that goes this way now. New connections get through.
+    fn lose(&self) {
+        self.silence.send_modify(|times| *times += 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_have_gone_silent_are_given_up_for_new_ones() {
+    let (auth, database) = (Auth::start().await, Database::postgres().await);
+    let url = database.url();
+    let server = url.split(['@', '/']).nth(3).unwrap().parse().unwrap();
+    let way = Way::to(server).await;
+    let through = url.replace(&server.to_string(), &format!("127.0.0.1:{}", way.port));
+    let keyward = auth.serve(&through, SHORT).await;
+    let token = auth.issuer.token("ada");
+    // As many clients as connections, and more: all connections are at work when they are lost.
+    let load = Load::start(address(&keyward), &token, 8);
+    for _ in 0..2 {
+        load.acknowledges(50).await;
+        way.lose();
+        // Each loses a statement, and then they go on.
+        load.acknowledges(50).await;
+        recovers(&keyward, &token).await;
+    }
+    let report = load.stop().await;
+    assert!(report.unavailable >= 4, "{} were lost", report.unavailable);
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
+    assert!(report.wrong.is_empty(), "{:?}", report.wrong);
+    assert!(report.slowest < BOUND, "{:?}", report.slowest);
+    report
+        .ledger
+        .and_perhaps("after")
+        .is_kept_by(address(&keyward), &token)
+        .await;
+    way.lose();
+    let began = Instant::now();
+    let (status, log) = keyward.stop().await;
+    assert!(status.success(), "{log}");
+    assert!(
+        began.elapsed() < 2 * BOUND,
+        "it took {:?} to stop",
+        began.elapsed()
+    );
+    ran(3, "PostgreSQL that has gone without a word");
     database.close().await;
 }
 

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqliteConnection, Sq
 
 use super::PoolStatus;
 use super::error::StoreError;
+use super::lease::leased;
 use super::sql;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -190,16 +191,22 @@ impl Database {
     }
 
     pub(super) async fn is_migrated(&self) -> Result<bool, StoreError> {
-        let (applied, known) = match &self.pools {
-            Pools::Sqlite { readers, .. } => (
-                bounded(self.timeout, applied_migrations().fetch_one(readers)).await,
-                SQLITE_MIGRATIONS.iter().count(),
-            ),
-            Pools::Postgres(pool) => (
-                bounded(self.timeout, applied_migrations().fetch_one(pool)).await,
-                POSTGRES_MIGRATIONS.iter().count(),
-            ),
+        let limit = self.timeout;
+        let known = match &self.pools {
+            Pools::Sqlite { .. } => SQLITE_MIGRATIONS.iter().count(),
+            Pools::Postgres(_) => POSTGRES_MIGRATIONS.iter().count(),
         };
+        let applied = bounded(limit, async {
+            match &self.pools {
+                Pools::Sqlite { readers, .. } => {
+                    leased!(readers, limit, connection => applied_migrations().fetch_one(connection))
+                }
+                Pools::Postgres(pool) => {
+                    leased!(pool, limit, connection => applied_migrations().fetch_one(connection))
+                }
+            }
+        });
+        let applied = applied.await;
         match applied {
             Ok(applied) => Ok(usize::try_from(applied).is_ok_and(|applied| applied >= known)),
             // The table of migrations is not there yet, or not for this user.

@@ -9,6 +9,7 @@
 
 mod database;
 mod error;
+mod lease;
 mod sql;
 
 pub use database::{DatabaseUrl, DatabaseUrlError, StoreOptions};
@@ -28,6 +29,7 @@ use uuid::Uuid;
 
 use crate::service::telemetry::DatabaseMetrics;
 use database::{Database, Pools, bounded};
+use lease::leased;
 
 /// The one table.
 const TABLE: &str = "tasks";
@@ -166,17 +168,19 @@ pub struct TaskStore {
     metrics: Option<DatabaseMetrics>,
 }
 
-/// Runs the same call on whichever pool there is, the one of SQLite's `readers` or its `writer`.
+/// Runs the same call on a connection of whichever pool there is, the one of SQLite's `readers` or
+/// its `writer`.
 macro_rules! on_pool {
-    ($store:expr, $role:ident, $operation:literal, $pool:ident => $call:expr) => {{
+    ($store:expr, $role:ident, $operation:literal, $connection:ident => $call:expr) => {{
         let operation = Operation {
             name: $operation,
             summary: concat!($operation, " tasks"),
         };
-        let call = bounded($store.database.timeout(), async {
+        let limit = $store.database.timeout();
+        let call = bounded(limit, async {
             match $store.database.pools() {
-                Pools::Sqlite { $role: $pool, .. } => $call.await,
-                Pools::Postgres($pool) => $call.await,
+                Pools::Sqlite { $role: pool, .. } => leased!(pool, limit, $connection => $call),
+                Pools::Postgres(pool) => leased!(pool, limit, $connection => $call),
             }
         });
         $store.traced(operation, call).await
@@ -315,14 +319,14 @@ impl TaskStore {
     /// When the database fails.
     pub async fn create(&self, owner: Owner<'_>, new: NewTask) -> Result<Task, StoreError> {
         let now = now();
-        let made: Vec<Task> = on_pool!(self, writer, "INSERT", pool => sqlx::query_as(sql::INSERT)
+        let made: Vec<Task> = on_pool!(self, writer, "INSERT", connection => sqlx::query_as(sql::INSERT)
             .bind(owner.0)
             .bind(Uuid::now_v7())
             .bind(&new.title)
             .bind(fold(&new.title))
             .bind(new.completed)
             .bind(now)
-            .fetch_all(pool))?;
+            .fetch_all(connection))?;
         the_one(made).ok_or(StoreError::Failed(sqlx::Error::RowNotFound))
     }
 
@@ -331,7 +335,7 @@ impl TaskStore {
     /// # Errors
     /// When the database fails.
     pub async fn get(&self, owner: Owner<'_>, id: Uuid) -> Result<Option<Task>, StoreError> {
-        on_pool!(self, readers, "SELECT", pool => sqlx::query_as(sql::SELECT).bind(owner.0).bind(id).fetch_optional(pool))
+        on_pool!(self, readers, "SELECT", connection => sqlx::query_as(sql::SELECT).bind(owner.0).bind(id).fetch_optional(connection))
     }
 
     /// A page of the owner's tasks, newest first.
@@ -341,14 +345,14 @@ impl TaskStore {
     pub async fn list(&self, owner: Owner<'_>, query: &TaskQuery) -> Result<TaskPage, StoreError> {
         let limit = query.limit as usize;
         let pattern = query.search.as_deref().map(contains_pattern);
-        let mut tasks: Vec<Task> = on_pool!(self, readers, "SELECT", pool => sqlx::query_as(sql::PAGE)
+        let mut tasks: Vec<Task> = on_pool!(self, readers, "SELECT", connection => sqlx::query_as(sql::PAGE)
             .bind(owner.0)
             // No UUIDv7 is as great, so the statement needs no case for the first page.
             .bind(query.before.unwrap_or(Uuid::max()))
             .bind(query.completed)
             .bind(pattern.as_deref())
             .bind(i64::from(query.limit) + 1)
-            .fetch_all(pool))?;
+            .fetch_all(connection))?;
         let has_more = tasks.len() > limit;
         tasks.truncate(limit);
         Ok(TaskPage { tasks, has_more })
@@ -370,7 +374,7 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(UpdateOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(UpdateOutcome::Stale),
         };
-        let updated: Vec<Task> = on_pool!(self, writer, "UPDATE", pool => sqlx::query_as(sql::UPDATE)
+        let updated: Vec<Task> = on_pool!(self, writer, "UPDATE", connection => sqlx::query_as(sql::UPDATE)
             .bind(owner.0)
             .bind(id)
             .bind(change.title.as_deref())
@@ -378,7 +382,7 @@ impl TaskStore {
             .bind(change.completed)
             .bind(now())
             .bind(expected)
-            .fetch_all(pool))?;
+            .fetch_all(connection))?;
         Ok(match (the_one(updated), expected) {
             (Some(task), _) => UpdateOutcome::Updated(task),
             (None, None) => UpdateOutcome::NotFound,
@@ -402,11 +406,11 @@ impl TaskStore {
             Err(Unmet::NotFound) => return Ok(DeleteOutcome::NotFound),
             Err(Unmet::Stale) => return Ok(DeleteOutcome::Stale),
         };
-        let deleted: Vec<(i64,)> = on_pool!(self, writer, "DELETE", pool => sqlx::query_as(sql::DELETE)
+        let deleted: Vec<(i64,)> = on_pool!(self, writer, "DELETE", connection => sqlx::query_as(sql::DELETE)
             .bind(owner.0)
             .bind(id)
             .bind(expected)
-            .fetch_all(pool))?;
+            .fetch_all(connection))?;
         Ok(match (the_one(deleted), expected) {
             (Some(_), _) => DeleteOutcome::Deleted,
             (None, None) => DeleteOutcome::NotFound,
