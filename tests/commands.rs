@@ -169,6 +169,16 @@ async fn a_value_that_does_not_parse_stops_the_start_with_one_line() {
             "CORS_ALLOWED_ORIGINS holds something that is not an origin",
         ),
         (
+            "MAX_CONNECTIONS",
+            "0",
+            "MAX_CONNECTIONS is not a whole number of connections from 1 to 100000",
+        ),
+        (
+            "DATABASE_TIMEOUT_SECONDS",
+            "soon",
+            "DATABASE_TIMEOUT_SECONDS is not a whole number of seconds from 1 to 60",
+        ),
+        (
             "RUST_LOG",
             "a=b=c",
             "RUST_LOG is not a list of filter directives",
@@ -188,6 +198,31 @@ async fn a_value_that_does_not_parse_stops_the_start_with_one_line() {
         );
         assert!(!stderr.contains("hunter2"), "{stderr}");
     }
+}
+
+#[tokio::test]
+async fn more_connections_than_files_may_be_open_stop_the_start_if_they_were_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        "ulimit -n 100; exec {} serve",
+        env!("CARGO_BIN_EXE_keyward")
+    );
+    let mut shell = tokio::process::Command::new("sh");
+    shell
+        .args(["-c", &script])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LISTEN_ADDR", "127.0.0.1:0")
+        .env("BETTER_AUTH_URL", "http://127.0.0.1:9")
+        .env("MAX_CONNECTIONS", "51")
+        .current_dir(directory.path());
+    let (success, stdout, stderr) = run(shell).await;
+    assert!(!success && stdout.is_empty());
+    assert_eq!(
+        stderr,
+        "keyward: MAX_CONNECTIONS is more than the 50 for which the process may open files \
+         (ulimit -n); for example MAX_CONNECTIONS=512\n"
+    );
 }
 
 #[tokio::test]
