@@ -88,7 +88,11 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "tests"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cargo test --locked --no-fail-fast 2>&1 | tee "$log"
+# The output of tests that pass holds how many cases each ran.
+cargo test --locked --no-fail-fast -- --show-output 2>&1 | tee "$log" | grep -vE '^ran [0-9]+ cases: |^---- .* stdout ----$|^successes:$|^$'
+
+step "fuzzing, a minute in all"
+bash tests/fuzz/run.sh 60 | tee -a "$log"
 
 step "the API's client for TypeScript"
 npm test --prefix openapi/typescript
@@ -109,11 +113,12 @@ step "in a real browser"
 npm test --prefix tests/browser
 
 step "what ran"
+grep -hE '^ran [0-9]+ cases: ' "$log" | sort -u
 count() { grep -cE "^test $1.* \.\.\. ok$" "$log" || true; }
 passed=$(grep -cE '^test .* \.\.\. ok$' "$log" || true)
 ignored=$(grep -cE '^test .* \.\.\. ignored' "$log" || true)
 better_auth=$(count better_auth::)
-postgres=$(count "postgres[a-z_]*::")
+postgres=$(count "([a-z_]+::)*(on_)?postgres[a-z_]*")
 telemetry_tests=$(count "(traces|metrics|logs)::")
 echo "against a real Better Auth: $better_auth"
 echo "against a real PostgreSQL:  $postgres"

@@ -51,11 +51,12 @@ pub struct Answer {
 /// Calls it, and sees that an error is a problem document. `None` for a path that is no URI.
 pub fn call(method: Method, path: &str, headers: HeaderMap, body: &[u8]) -> Option<Answer> {
     let mut request = Request::new(Body::from(body.to_vec()));
-    // Without it nothing is looked at any further (RFC 9112 §3.2).
-    request.headers_mut().insert(http::header::HOST, HeaderValue::from_static("api.example.com"));
     *request.method_mut() = method;
     *request.uri_mut() = Uri::try_from(path).ok()?;
     *request.headers_mut() = headers;
+    // Without it nothing is looked at any further (RFC 9112 §3.2).
+    let host = HeaderValue::from_static("api.example.com");
+    request.headers_mut().insert(http::header::HOST, host);
     let service = SERVICE.lock().unwrap().clone();
     RUNTIME.block_on(async {
         let response = service.oneshot(request).await.unwrap();
