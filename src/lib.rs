@@ -166,6 +166,8 @@ pub use keys::key::{SkipReason, VerifyingKey};
 pub use keys::key_set::{KeyOutcome, KeySet, KeySetError};
 pub use keys::refresh::RefreshOptions;
 pub use keys::remote::{KeySetStatus, RefreshError, RemoteKeySet};
+#[cfg(feature = "remote")]
+pub use keys::warm_start::WarmStart;
 pub use observe::{Observation, VerificationObserver};
 pub use policy::{Policy, PolicyError};
 pub use problem::{PROBLEM_JSON, Problem, TraceId, Violation};

@@ -96,6 +96,11 @@ impl HttpFetcher {
         })
     }
 
+    /// The URL that is asked, or the one that is asked first.
+    pub fn url(&self) -> &str {
+        self.urls.first().map_or("", Url::as_str)
+    }
+
     /// Lets `add` put headers into each request, within the span of that request: `traceparent`,
     /// for example.
     #[must_use]

@@ -12,6 +12,9 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+#[cfg(feature = "remote")]
+use serde_json::value::RawValue;
 
 use super::ed25519::Ed25519Key;
 use crate::algorithm::{Algorithm, AlgorithmSet};
@@ -143,20 +146,39 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
+/// The JWK of a public key without the members that verifying does not need. `None` for one that
+/// cannot be read, or that is not public.
+#[cfg(feature = "remote")]
+pub(super) fn public_members(json: &[u8]) -> Option<Box<RawValue>> {
+    let jwk = Jwk::parse(json).ok().filter(|jwk| !jwk.private)?;
+    serde_json::value::to_raw_value(&jwk).ok()
+}
+
 /// The members of a JWK that Keyward reads.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 struct Jwk<'j> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     kty: Option<Cow<'j, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     crv: Option<Cow<'j, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     alg: Option<Cow<'j, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     kid: Option<Cow<'j, str>>,
+    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     public_key_use: Option<Cow<'j, str>>,
     /// Whether `key_ops` has `verify` in it.
+    #[serde(skip)]
     may_verify: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<Cow<'j, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<Cow<'j, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<Cow<'j, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     e: Option<Cow<'j, str>>,
+    #[serde(skip)]
     private: bool,
 }
 

@@ -75,9 +75,9 @@ pub(crate) struct KnownHeader {
 }
 
 #[derive(Deserialize)]
-struct Document<'d> {
+pub(super) struct Document<'d> {
     #[serde(borrow)]
-    keys: Vec<&'d RawValue>,
+    pub(super) keys: Vec<&'d RawValue>,
 }
 
 impl KeySet {

@@ -8,6 +8,8 @@ pub(crate) mod key;
 pub(crate) mod key_set;
 pub(crate) mod refresh;
 pub(crate) mod remote;
+#[cfg(feature = "remote")]
+pub(crate) mod warm_start;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -91,19 +91,31 @@ struct Shared {
     kid_hasher: RandomState,
     /// An attempt, and the verification that asked for it first, which it is traced below.
     asked_by: Mutex<Option<(u64, Span)>>,
+    on_answer: Option<Box<OnAnswer>>,
+}
+
+/// Is told of each good answer: the keys, and the document unless it is still the last one.
+pub(super) type OnAnswer = dyn Fn(&KeySet, Option<&[u8]>) + Send + Sync;
+
+/// Keys to begin with, and how long ago the auth server gave them.
+pub(super) struct Held {
+    pub(super) keys: KeySet,
+    pub(super) age: Duration,
 }
 
 struct Loaded {
-    /// The number of the attempt that brought it.
+    /// The number of the attempt that brought it; 0 for one that was there at the start.
     attempt: u64,
     keys: Arc<KeySet>,
     etag: Option<String>,
-    answered_at: Instant,
+    loaded_at: Instant,
+    /// How old it was then. Not taken off `loaded_at`: time may not reach back that far.
+    age_then: Duration,
 }
 
 impl Loaded {
     fn age(&self) -> Duration {
-        self.answered_at.elapsed()
+        self.loaded_at.elapsed().saturating_add(self.age_then)
     }
 }
 
@@ -150,18 +162,38 @@ impl RemoteKeySet {
     /// else with the first verification; neither waits for it here. The runtime must have its time
     /// enabled.
     pub fn new(fetcher: impl FetchKeySet, options: RefreshOptions) -> Self {
+        Self::start(fetcher, options, None, None)
+    }
+
+    pub(super) fn start(
+        fetcher: impl FetchKeySet,
+        options: RefreshOptions,
+        held: Option<Held>,
+        on_answer: Option<Box<OnAnswer>>,
+    ) -> Self {
         let options = options.bounded();
+        let now = Instant::now();
+        let held = held.map(|held| {
+            Arc::new(Loaded {
+                attempt: 0,
+                keys: Arc::new(held.keys),
+                etag: None,
+                loaded_at: now,
+                age_then: held.age,
+            })
+        });
         let set = Self(Arc::new(Shared {
             fetcher: Arc::new(fetcher),
             options,
-            loaded: ArcSwapOption::empty(),
-            refresh: Mutex::new(Refresh::new(options, Instant::now())),
+            loaded: ArcSwapOption::new(held),
+            refresh: Mutex::new(Refresh::new(options, now)),
             last_error: Mutex::new(None),
             wake: Arc::new(Notify::new()),
             ended: watch::Sender::new(0),
             keeper_runs: AtomicBool::new(false),
             kid_hasher: RandomState::new(),
             asked_by: Mutex::new(None),
+            on_answer,
         }));
         set.ensure_keeper();
         set
@@ -391,23 +423,24 @@ impl Shared {
                 let before = held.map(|held| &*held.keys);
                 let keys = KeySet::from_document(&body, self.options.max_keys, before)?;
                 report(&keys, before);
-                let keys = Arc::new(keys);
-                Ok((
-                    Loaded {
-                        attempt,
-                        keys,
-                        etag,
-                        answered_at: now,
-                    },
-                    max_age,
-                ))
+                self.tell(&keys, Some(&body));
+                let loaded = Loaded {
+                    attempt,
+                    keys: Arc::new(keys),
+                    etag,
+                    loaded_at: now,
+                    age_then: Duration::ZERO,
+                };
+                Ok((loaded, max_age))
             }
             (Fetched::NotModified { max_age }, Some(held)) if held.etag.is_some() => {
+                self.tell(&held.keys, None);
                 let loaded = Loaded {
                     attempt,
                     keys: held.keys.clone(),
                     etag: held.etag.clone(),
-                    answered_at: now,
+                    loaded_at: now,
+                    age_then: Duration::ZERO,
                 };
                 Ok((loaded, max_age))
             }
@@ -417,6 +450,12 @@ impl Shared {
                 retry_after: None,
             }
             .into()),
+        }
+    }
+
+    fn tell(&self, keys: &KeySet, document: Option<&[u8]>) {
+        if let Some(on_answer) = &self.on_answer {
+            on_answer(keys, document);
         }
     }
 }
@@ -477,6 +516,6 @@ impl Drop for Shared {
 
 /// A lock whose holder panicked still guards consistent data: each critical section is a few
 /// assignments.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

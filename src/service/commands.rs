@@ -199,7 +199,7 @@ async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
     let api = ApiServer {
         listener,
         metrics,
-        verifier: config.into_verifier(&telemetry),
+        verifier: config.into_verifier(&telemetry).await,
         store,
         cors_origins,
         limits,
@@ -238,7 +238,9 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
     let api = ApiServer {
         listener,
         metrics,
-        verifier: telemetry.verifier(policy, fetcher, CacheOptions::default()),
+        verifier: telemetry
+            .verifier(policy, fetcher, None, CacheOptions::default())
+            .await,
         store,
         cors_origins: DEV_ORIGINS.map(str::to_owned).to_vec(),
         limits,

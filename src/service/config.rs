@@ -4,8 +4,10 @@
 //! correct example. The value itself is not repeated, since a database URL holds a password.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use clap::Args;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
@@ -14,7 +16,7 @@ use super::limits::LimitArgs;
 use super::variable::{ConfigError, Variable};
 use crate::service::store::DatabaseUrl;
 use crate::service::telemetry::{SubjectHasher, Telemetry};
-use crate::{Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, Verifier};
+use crate::{Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, Verifier, WarmStart};
 
 /// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
 const MAX_LEEWAY_SECONDS: u64 = 300;
@@ -43,6 +45,10 @@ pub struct ServeArgs {
     /// [default: false].
     #[arg(long, env = "JWKS_ALLOW_INSECURE_HTTP", value_name = "BOOL")]
     pub jwks_allow_insecure_http: Option<String>,
+    /// A directory to keep the last good key set in, so that a restart does not depend on the auth
+    /// server [default: none].
+    #[arg(long, env = "JWKS_CACHE_DIR", value_name = "PATH")]
+    pub jwks_cache_dir: Option<String>,
     /// Allowed issuers, comma-separated [default: the origin of BETTER_AUTH_URL].
     #[arg(long, env = "JWT_ISSUER", value_name = "LIST")]
     pub jwt_issuer: Option<String>,
@@ -164,6 +170,8 @@ pub struct ServeConfig {
     pub policy: Policy,
     /// Fetches the key set.
     pub fetcher: HttpFetcher,
+    /// Where the key set is kept between two runs.
+    pub warm_start: Option<WarmStart>,
     /// How many verified tokens are remembered.
     pub cache: CacheOptions,
     /// Origins that browsers may call from.
@@ -253,6 +261,11 @@ impl ServeConfig {
             })?,
         };
 
+        let directory = Variable::new("JWKS_CACHE_DIR", "/var/cache/keyward", &args.jwks_cache_dir);
+        let warm_start = directory
+            .optional()
+            .map(|directory| warm_start(directory.value.as_ref(), fetcher.url()));
+
         let mut cache = CacheOptions::default();
         let entries = Variable::new("JWT_CACHE_ENTRIES", "16384", &args.jwt_cache_entries);
         if let Some(entries) = entries.number(0..=MAX_CACHE_ENTRIES, "tokens")? {
@@ -276,14 +289,18 @@ impl ServeConfig {
         Ok(Self {
             policy,
             fetcher,
+            warm_start,
             cache,
             cors_origins,
         })
     }
 
-    /// The verifier. Inside a Tokio runtime, it begins to fetch keys at once.
-    pub fn into_verifier(self, telemetry: &Telemetry) -> Verifier {
-        telemetry.verifier(self.policy, self.fetcher, self.cache)
+    /// The verifier. It begins to fetch keys at once, and has those of an earlier run if they were
+    /// kept.
+    pub async fn into_verifier(self, telemetry: &Telemetry) -> Verifier {
+        telemetry
+            .verifier(self.policy, self.fetcher, self.warm_start, self.cache)
+            .await
     }
 }
 
@@ -356,6 +373,15 @@ impl LogArgs {
         };
         Ok((parsed, format))
     }
+}
+
+/// The file of one key set. Another one, of another source or of another service, has its own in the
+/// same directory.
+fn warm_start(directory: &Path, source: &str) -> WarmStart {
+    let digest = digest::digest(&digest::SHA256, source.as_bytes());
+    let name = digest.as_ref().iter().take(8);
+    let name: String = name.map(|byte| format!("{byte:02x}")).collect();
+    WarmStart::new(directory.join(format!("jwks-{name}.json")), source)
 }
 
 fn is_origin(text: &str) -> bool {
@@ -502,6 +528,24 @@ mod tests {
             format!("{:?}", config.policy)
                 .contains(r#"["https://api.example.com", "https://two.example.com"]"#)
         );
+    }
+
+    #[test]
+    fn each_key_set_has_a_file_of_its_own_if_any() {
+        assert_eq!(ServeConfig::from_args(&args()).unwrap().warm_start, None);
+        let file = |change: fn(&mut ServeArgs)| {
+            let mut args = args();
+            args.jwks_cache_dir = set("/var/cache/keyward");
+            change(&mut args);
+            let warm_start = ServeConfig::from_args(&args).unwrap().warm_start.unwrap();
+            warm_start.path().to_owned()
+        };
+        let derived = file(|_| {});
+        assert!(derived.starts_with("/var/cache/keyward"), "{derived:?}");
+        let same = file(|a| a.jwks_url = set("https://app.example.com/api/auth/jwks"));
+        assert_eq!(derived, same);
+        let other = file(|a| a.jwks_url = set("https://app.example.com/jwks"));
+        assert_ne!(derived, other);
     }
 
     #[test]

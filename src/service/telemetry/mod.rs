@@ -50,7 +50,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::config::{LogArgs, LogFormat, TelemetryArgs};
 use super::variable::ConfigError;
-use crate::{CacheOptions, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier};
+use crate::{
+    CacheOptions, FetchKeySet, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier,
+    WarmStart,
+};
 
 /// The instrumentation scope of all that the service emits.
 pub const SCOPE: &str = "keyward";
@@ -137,21 +140,25 @@ impl Telemetry {
         RequestTelemetry::new(self.tracer(), metrics)
     }
 
-    /// A verifier whose fetches carry the trace on, and that is measured if anything is. Inside a
-    /// Tokio runtime, it begins to fetch keys at once.
-    pub fn verifier(&self, policy: Policy, fetcher: HttpFetcher, cache: CacheOptions) -> Verifier {
-        let options = RefreshOptions::default();
+    /// A verifier whose fetches carry the trace on, and that is measured if anything is. It begins to
+    /// fetch keys at once.
+    pub async fn verifier(
+        &self,
+        policy: Policy,
+        fetcher: HttpFetcher,
+        warm_start: Option<WarmStart>,
+        cache: CacheOptions,
+    ) -> Verifier {
         let fetcher = match self.traces {
             Some(_) => fetcher.with_headers(propagation::inject),
             None => fetcher,
         };
         if !self.measures() {
-            return Verifier::builder(policy, RemoteKeySet::new(fetcher, options))
-                .cache(cache)
-                .build();
+            let keys = key_set(fetcher, warm_start).await;
+            return Verifier::builder(policy, keys).cache(cache).build();
         }
         let meter = Self::meter();
-        let keys = RemoteKeySet::new(TimedFetcher::new(fetcher, &meter), options);
+        let keys = key_set(TimedFetcher::new(fetcher, &meter), warm_start).await;
         let verifier = Verifier::builder(policy, keys)
             .cache(cache)
             .observer(VerificationMetrics::new(&meter))
@@ -185,6 +192,14 @@ impl Telemetry {
                 tracing::warn!(%error, "not all telemetry could be handed over");
             }
         }
+    }
+}
+
+async fn key_set(fetcher: impl FetchKeySet, warm_start: Option<WarmStart>) -> RemoteKeySet {
+    let options = RefreshOptions::default();
+    match warm_start {
+        Some(warm_start) => RemoteKeySet::with_warm_start(fetcher, options, warm_start).await,
+        None => RemoteKeySet::new(fetcher, options),
     }
 }
 
