@@ -159,13 +159,23 @@ pub(crate) fn token<'h>(mut headers: impl Iterator<Item = &'h [u8]>) -> Result<&
         let base64 = (*byte == b'+') | (*byte == b'/') | (*byte == b'=');
         all & (letter | digit | mark | base64)
     };
-    if token.is_empty() || !token.iter().fold(true, allowed) {
+    if (token.is_empty() || !token.iter().fold(true, allowed)) && !is_encoded_session_token(token) {
         return Err(match token.contains(&b',') {
             true => Rejection::AuthorizationRepeated,
             false => Rejection::AuthorizationMalformed,
         });
     }
     std::str::from_utf8(token).map_err(|_| Rejection::AuthorizationMalformed)
+}
+
+/// Better Auth up to 1.4 percent-encodes the session token in `set-auth-token`. As it is, it is no
+/// b64token; who sends it is told what it is all the same.
+#[cfg(any(feature = "http", test))]
+fn is_encoded_session_token(token: &[u8]) -> bool {
+    let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"%.-_~".contains(byte);
+    token.contains(&b'%')
+        && token.iter().all(encoded)
+        && token.iter().filter(|byte| **byte == b'.').count() == 1
 }
 
 #[cfg(feature = "http")]
@@ -290,6 +300,11 @@ mod tests {
             (&[""], Err(AuthorizationMalformed)),
             (&["Bearer"], Err(AuthorizationMalformed)),
             (&["Bearer "], Err(AuthorizationMalformed)),
+            // A session token of Better Auth 1.4, for the verifier to recognise, and no JWT.
+            (&["Bearer WY6Y.tdal%2BBhQY%3D"], Ok("WY6Y.tdal%2BBhQY%3D")),
+            (&["Bearer a.b.c%3D"], Err(AuthorizationMalformed)),
+            (&["Bearer abc%3D"], Err(AuthorizationMalformed)),
+            (&["Bearer a.b%3D;"], Err(AuthorizationMalformed)),
             (&["Bearer a b"], Err(AuthorizationMalformed)),
             (&["Bearer \"a.b.c\""], Err(AuthorizationMalformed)),
             (&["Bearer token=a.b.c;"], Err(AuthorizationMalformed)),

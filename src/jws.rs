@@ -253,6 +253,10 @@ mod tests {
                 &format!("{id}.wGx3CqoNvGSnZzTn+5QyyR/AQ4bJ6Kw2P9hG8v0iBfE="),
                 Err(VerifyError::SessionToken),
             ),
+            (
+                &format!("{id}.wGx3CqoNvGSnZzTn%2B5QyyR%2FAQ4bJ6Kw2P9hG8v0iBfE%3D"),
+                Err(VerifyError::SessionToken),
+            ),
             (&format!("{id}."), Err(VerifyError::TokenMalformed)),
         ] {
             assert_eq!(split(token), expected, "{token}");

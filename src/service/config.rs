@@ -46,7 +46,7 @@ pub struct ServeArgs {
     #[arg(long, env = "JWKS_ALLOW_INSECURE_HTTP", value_name = "BOOL")]
     pub jwks_allow_insecure_http: Option<String>,
     /// A directory to keep the last good key set in, so that a restart does not depend on the auth
-    /// server [default: none].
+    /// server; an absolute path [default: none].
     #[arg(long, env = "JWKS_CACHE_DIR", value_name = "PATH")]
     pub jwks_cache_dir: Option<String>,
     /// Allowed issuers, comma-separated [default: the origin of BETTER_AUTH_URL].
@@ -262,9 +262,14 @@ impl ServeConfig {
         };
 
         let directory = Variable::new("JWKS_CACHE_DIR", "/var/cache/keyward", &args.jwks_cache_dir);
-        let warm_start = directory
-            .optional()
-            .map(|directory| warm_start(directory.value.as_ref(), fetcher.url()));
+        let warm_start = match directory.optional() {
+            None => None,
+            // What depends on where it was started may be in a place that anybody can write.
+            Some(directory) if !Path::new(directory.value).is_absolute() => {
+                return Err(directory.error("is not an absolute path".to_owned()));
+            }
+            Some(directory) => Some(warm_start(directory.value.as_ref(), fetcher.url())),
+        };
 
         let mut cache = CacheOptions::default();
         let entries = Variable::new("JWT_CACHE_ENTRIES", "16384", &args.jwt_cache_entries);
@@ -491,6 +496,11 @@ mod tests {
                 "from 0 to 10000000",
             ),
             (
+                error(|a| a.jwks_cache_dir = set("cache")),
+                "JWKS_CACHE_DIR",
+                "not an absolute path",
+            ),
+            (
                 error(|a| a.jwks_allow_insecure_http = set("yes")),
                 "JWKS_ALLOW_INSECURE_HTTP",
                 "neither true",
@@ -567,6 +577,7 @@ mod tests {
     fn the_examples_in_the_messages_are_correct() {
         let mut args = args();
         args.jwks_url = set("https://app.example.com/api/auth/jwks");
+        args.jwks_cache_dir = set("/var/cache/keyward");
         args.jwt_issuer = set("https://app.example.com");
         args.jwt_algorithms = set("EdDSA,ES256");
         args.jwt_leeway_seconds = set("30");

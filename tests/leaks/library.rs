@@ -313,6 +313,13 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         ("VerifyError", errors.iter().map(|it| error(it)).collect()),
         ("VerifyingKey", keys.keys().map(printed).collect()),
         (
+            "WarmStart",
+            printed(&WarmStart::new(
+                "/var/cache/keyward/keys.json",
+                server.fetcher().url(),
+            )),
+        ),
+        (
             "Violation",
             printed(&Violation::in_body("/title", "must be a string")),
         ),
