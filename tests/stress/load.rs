@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ impl Report {
 /// Clients at work.
 pub struct Load {
     stop: Arc<AtomicBool>,
+    token: Arc<Mutex<String>>,
     acknowledged: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Report>>,
 }
@@ -81,11 +82,12 @@ impl Load {
     /// Starts clients. Each ends when it is refused a connection.
     pub fn start(service: SocketAddr, token: &str, clients: usize) -> Self {
         let (stop, acknowledged) = (Arc::default(), Arc::default());
+        let token = Arc::new(Mutex::new(token.to_owned()));
         let clients = (0..clients).map(|name| {
             let client = Client {
                 name,
                 service,
-                token: token.to_owned(),
+                token: Arc::clone(&token),
                 stop: Arc::clone(&stop),
                 acknowledged: Arc::clone(&acknowledged),
                 connection: None,
@@ -96,9 +98,15 @@ impl Load {
         let clients = clients.collect();
         Self {
             stop,
+            token,
             acknowledged,
             clients,
         }
+    }
+
+    /// Sends this token from now on.
+    pub fn continues_with(&self, token: &str) {
+        *self.token.lock().unwrap() = token.to_owned();
     }
 
     /// Waits until so many more writes were acknowledged.
@@ -132,7 +140,7 @@ impl Load {
 struct Client {
     name: usize,
     service: SocketAddr,
-    token: String,
+    token: Arc<Mutex<String>>,
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicUsize>,
     connection: Option<Connection>,
@@ -235,7 +243,8 @@ impl Client {
             },
         };
         let began = Instant::now();
-        let answer = connection.call(method, path, &self.token, body).await;
+        let token = self.token.lock().unwrap().clone();
+        let answer = connection.call(method, path, &token, body).await;
         self.report.slowest = self.report.slowest.max(began.elapsed());
         let answer = match answer {
             Ok(answer) => answer,
@@ -257,6 +266,11 @@ impl Client {
                 self.report.unavailable += 1;
                 // As `Retry-After` asks, but for how long.
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                Told::Nothing
+            }
+            // A proxy whose replica went away in the middle.
+            502 => {
+                self.report.failed.push(format!("{method}: 502"));
                 Told::Nothing
             }
             status => {
@@ -306,6 +320,8 @@ impl Ledger {
                 "{id} is {state:?} and may be {possible:?}"
             );
         }
+        // Each request may have made one task, and no more.
+        let mut doubtful = self.doubtful.clone();
         for (id, state) in found {
             let State::Is {
                 title, revision, ..
@@ -313,8 +329,10 @@ impl Ledger {
             else {
                 continue;
             };
-            let is_known = self.doubtful.contains(title) && *revision == 1;
+            let request = doubtful.iter().position(|asked| asked == title);
+            let is_known = request.is_some() && *revision == 1;
             assert!(is_known, "{id} is {state:?}, and nobody made it");
+            request.map(|request| doubtful.swap_remove(request));
         }
     }
 
