@@ -302,6 +302,7 @@ async fn a_server_restarted_under_load_loses_nothing_that_was_acknowledged() {
     report
         .ledger
         .and_perhaps("after")
+        .and_perhaps("after")
         .is_kept_by(address(&keyward), &token)
         .await;
     pool_is_whole(&database).await;

@@ -66,8 +66,8 @@ impl Replica {
 }
 
 /// "Accepted" is a request that was sent to a replica. Of a replica that is stopped none is lost; of
-/// one that is killed those are that it had not answered, and no more. What was acknowledged is there
-/// in both cases, once.
+/// one that is killed those are that were sent to it and not answered. What was acknowledged is there
+/// in both cases, once; what was lost has happened once or not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_come_and_go_and_nothing_acknowledged_is_lost_or_doubled() {
     let auth = BetterAuth::start(json!({})).await;
@@ -136,7 +136,9 @@ async fn replicas_come_and_go_and_nothing_acknowledged_is_lost_or_doubled() {
     assert!(crashed.wrong.is_empty(), "{:?}", crashed.wrong);
     assert_eq!(crashed.unavailable, 0);
     let lost = crashed.failed.len();
-    assert!(lost <= CLIENTS, "{:?}", crashed.failed);
+    // One for each connection that the proxy kept to it: those in flight, and those that were used
+    // again before the kernel had closed them.
+    assert!(lost <= 2 * CLIENTS, "{:?}", crashed.failed);
     assert_eq!(lost, proxy.lost());
 
     let acknowledged = stopped.acknowledged + crashed.acknowledged;
@@ -158,7 +160,7 @@ async fn replicas_come_and_go_and_nothing_acknowledged_is_lost_or_doubled() {
         proxy.passed_over()
     );
     println!(
-        "SIGKILL: {lost} of {CLIENTS} in flight lost, 50 writes later after {} ms; acknowledged and missing: 0, \
+        "SIGKILL: {lost} requests of {CLIENTS} clients lost, 50 writes later after {} ms; acknowledged and missing: 0, \
          doubled: 0, of {} tasks",
         recovered_after.as_millis(),
         kept.tasks()
