@@ -312,7 +312,7 @@ async fn only_a_404_makes_it_look_elsewhere() {
 
 #[tokio::test]
 async fn nothing_of_a_token_reaches_the_auth_server() {
-    let mut issuer = TestIssuer::new("http://127.0.0.1");
+    let issuer = TestIssuer::new("http://127.0.0.1");
     let body = issuer.key_set_json();
     let server = RawServer::start(move |_| ok(&body)).await;
     let policy = keyward::Policy::new([issuer.url()], [issuer.url()]).unwrap();

@@ -567,7 +567,7 @@ impl Row {
 
     /// The fault comes while there are keys.
     async fn warm(&self) -> String {
-        let mut world = World::new(&self.fault, true).await;
+        let world = World::new(&self.fault, true).await;
         let (known, forged) = (token(&world.issuer), forged(&world.issuer));
         assert_eq!(
             code(&world.verifier, &known).await,
@@ -689,7 +689,7 @@ impl Row {
 
     /// What looks like a fault is none.
     async fn serves(&self, keys: usize) {
-        let mut world = World::new(&self.fault, true).await;
+        let world = World::new(&self.fault, true).await;
         let known = token(&world.issuer);
         assert_eq!(
             code(&world.verifier, &known).await,
@@ -765,7 +765,7 @@ impl Clock for Hand {
 fn rotation_every_second_under_load() {
     const ROTATIONS: usize = 60;
     let (fetches, longest) = in_simulated_time(async {
-        let mut world = World::new(&Fault::Down, true).await;
+        let world = World::new(&Fault::Down, true).await;
         let mut tokens = vec![token(&world.issuer)];
         let mut answers = Answers::default();
         answers.ask(&world.verifier, &tokens[0]).await;
@@ -813,7 +813,7 @@ fn rotation_every_second_under_load() {
 fn rotation_every_second_under_a_flood_of_made_up_kids() {
     const ROTATIONS: usize = 60;
     let (fetches, longest) = in_simulated_time(async {
-        let mut world = World::new(&Fault::Down, true).await;
+        let world = World::new(&Fault::Down, true).await;
         let known = token(&world.issuer);
         assert_eq!(code(&world.verifier, &known).await, "accepted");
         let mut waiting = Vec::new();
@@ -864,7 +864,7 @@ fn rotation_every_second_under_a_flood_of_made_up_kids() {
 #[test]
 fn a_removed_key_is_refused_from_the_refresh_that_removed_it() {
     let after = in_simulated_time(async {
-        let mut world = World::new(&Fault::Down, true).await;
+        let world = World::new(&Fault::Down, true).await;
         let old = token(&world.issuer);
         assert_eq!(code(&world.verifier, &old).await, "accepted");
         world.issuer.rotate(Algorithm::EdDsa);
@@ -902,7 +902,7 @@ fn a_removed_key_is_refused_from_the_refresh_that_removed_it() {
 #[test]
 fn a_reused_kid_is_found_out_and_the_old_key_is_gone() {
     let after = in_simulated_time(async {
-        let mut world = World::new(&Fault::Down, true).await;
+        let world = World::new(&Fault::Down, true).await;
         let old = token(&world.issuer);
         assert_eq!(code(&world.verifier, &old).await, "accepted");
         // The auth server's database was rebuilt, and numbers its keys from 1 again.
@@ -971,7 +971,7 @@ fn the_clock_jumps_forward_and_back() {
 #[test]
 fn a_server_that_closes_idle_connections_as_we_send_fails_no_fetch() {
     in_simulated_time(async {
-        let mut world = World::new(&Fault::Down, false).await;
+        let world = World::new(&Fault::Down, false).await;
         for round in 0..3 {
             let good = world.issuer.key_set_json();
             let once = move |_: &str| vec![Step::Send(ok(&good)), Step::Ignore];

@@ -96,7 +96,7 @@ async fn five_thousand_made_up_kids_cost_two_fetches_and_stall_no_valid_request(
 
 #[tokio::test(start_paused = true)]
 async fn a_rotated_key_is_accepted_at_once_and_a_flood_delays_it_by_one_cooldown_at_most() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let server = AuthServer::new(issuer.key_set_json());
     let verifier = server.verifier(ISSUER);
     assert_eq!(code(&verifier, &token(&issuer)).await, "accepted");
@@ -136,7 +136,7 @@ async fn an_unpublished_key_gets_the_message_that_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_set_is_refreshed_in_the_background_and_a_removed_key_is_refused() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let old = token(&issuer);
     let server = AuthServer::new(issuer.key_set_json());
     let verifier = server.verifier(ISSUER);
@@ -391,7 +391,7 @@ async fn a_fetcher_that_panics_keeps_nobody_waiting_and_is_asked_again_after_a_p
 
 #[test]
 fn a_fetch_that_ends_with_its_runtime_says_nothing_about_a_key() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let server = AuthServer::new(issuer.key_set_json());
     let verifier = server.verifier(ISSUER);
     let runtime = || {
@@ -435,7 +435,7 @@ fn many_threads_at_the_moment_a_fetch_ends_are_all_accepted() {
         .enable_time()
         .build()
         .unwrap();
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     runtime.block_on(async {
         for _ in 0..300 {
             let server = AuthServer::new(issuer.key_set_json());
@@ -521,11 +521,10 @@ fn a_set_made_outside_of_a_runtime_works_in_one_and_in_the_next() {
         "accepted"
     );
     // The task that fetched has ended with its runtime. A rotated key needs a new one.
-    let mut rotated = issuer;
-    rotated.rotate(Algorithm::EdDsa);
-    server.replies(Reply::Document(rotated.key_set_json()));
+    issuer.rotate(Algorithm::EdDsa);
+    server.replies(Reply::Document(issuer.key_set_json()));
     assert_eq!(
-        runtime().block_on(code(&verifier, &token(&rotated))),
+        runtime().block_on(code(&verifier, &token(&issuer))),
         "accepted"
     );
     assert_eq!(server.fetches(), 2);

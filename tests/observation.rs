@@ -35,7 +35,7 @@ impl Seen {
 
 #[tokio::test(start_paused = true)]
 async fn an_observer_is_told_of_each_verification_once() {
-    let mut issuer = TestIssuer::new(URL);
+    let issuer = TestIssuer::new(URL);
     let auth = AuthServer::new(issuer.key_set_json());
     let seen = Seen::default();
     let policy = Policy::new([URL], [URL]).unwrap();

@@ -59,7 +59,7 @@ mod jwt_authorizer {
 
     #[tokio::test(start_paused = true)]
     async fn a_new_kid_is_accepted_at_once_and_not_after_ten_minutes() {
-        let mut issuer = TestIssuer::new(ISSUER);
+        let issuer = TestIssuer::new(ISSUER);
         let (verifier, server) = warm(&issuer).await;
         issuer.rotate(Algorithm::EdDsa);
         server.replies(Reply::Document(issuer.key_set_json()));
@@ -132,7 +132,7 @@ mod tower_oauth2_resource_server {
 
     #[tokio::test(start_paused = true)]
     async fn a_hung_fetch_does_not_end_the_refreshes() {
-        let mut issuer = TestIssuer::new(ISSUER);
+        let issuer = TestIssuer::new(ISSUER);
         let (verifier, server) = warm(&issuer).await;
         server.replies(Reply::Hang);
         sleep(10 * MINUTE).await;
@@ -221,7 +221,7 @@ mod axum_jwt_auth_and_axum_jwks {
     #[tokio::test(start_paused = true)]
     async fn an_unknown_kid_is_a_401_and_not_a_500() {
         let (verifier, _server) = warm(&TestIssuer::new(ISSUER)).await;
-        let mut other = TestIssuer::new(ISSUER);
+        let other = TestIssuer::new(ISSUER);
         other.rotate(Algorithm::EdDsa);
         let rejection = Rejection::from(verifier.verify(&token(&other)).await.unwrap_err());
         assert_eq!((rejection.status(), rejection.code()), (401, "key_unknown"));
@@ -229,7 +229,7 @@ mod axum_jwt_auth_and_axum_jwks {
 
     #[tokio::test(start_paused = true)]
     async fn a_bad_key_fails_no_refresh() {
-        let mut issuer = TestIssuer::new(ISSUER);
+        let issuer = TestIssuer::new(ISSUER);
         let (verifier, server) = warm(&issuer).await;
         issuer.rotate(Algorithm::EdDsa);
         let bad = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "bad"});

@@ -146,7 +146,7 @@ fn tokens_of(issuer: &TestIssuer) -> [String; 4] {
 }
 
 async fn play(events: Vec<Event>) -> usize {
-    let mut issuer = TestIssuer::new(lab::ISSUER);
+    let issuer = TestIssuer::new(lab::ISSUER);
     let server = AuthServer::new(issuer.key_set_json());
     server.answers_at_once();
     let keys = RemoteKeySet::new(server.clone(), RefreshOptions::default());

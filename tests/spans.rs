@@ -72,7 +72,7 @@ async fn any_subscriber_gets_the_spans() {
     let subscriber = tracing_subscriber::registry().with(spans.clone());
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let mut issuer = TestIssuer::new(URL);
+    let issuer = TestIssuer::new(URL);
     let auth = AuthServer::new(issuer.key_set_json());
     let verifier = auth.verifier(URL);
     verifier.verify(&issuer.token("user-ada")).await.unwrap();

@@ -236,7 +236,7 @@ async fn a_request_that_waits_for_keys_is_then_given_to_the_service_that_was_rea
         assert_eq!(response.await.unwrap().status(), StatusCode::OK);
     }
     assert_eq!(inner.calls.load(Ordering::Relaxed), 3);
-    let mut other = TestIssuer::new(ISSUER);
+    let other = TestIssuer::new(ISSUER);
     other.rotate(keyward::Algorithm::EdDsa);
     let refused = service
         .ready()

@@ -168,7 +168,7 @@ async fn verdicts_are_those_of_a_verifier_without_a_cache_at_every_moment() {
 /// Rotations, withdrawals, an outage, the staleness limit: one set of keys under two verifiers.
 #[tokio::test(start_paused = true)]
 async fn verdicts_are_those_of_a_verifier_without_a_cache_whatever_the_key_set_does() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let server = AuthServer::new(issuer.key_set_json());
     let keys = RemoteKeySet::new(server.clone(), RefreshOptions::default());
     let cached: Verifier = Verifier::builder(policy(), keys.clone()).build();
@@ -209,7 +209,7 @@ async fn verdicts_are_those_of_a_verifier_without_a_cache_whatever_the_key_set_d
 
 #[tokio::test(start_paused = true)]
 async fn a_withdrawn_key_takes_its_cached_tokens_with_it_and_other_keys_keep_theirs() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let of_the_first = issuer.token("ada");
     issuer.rotate(Algorithm::Es256);
     let of_the_second = issuer.token("ada");
@@ -291,7 +291,7 @@ async fn verifiers_share_no_cache() {
 /// Readers on other threads, all the time; what they put into the cache may be of the set before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rotations_under_load_never_let_a_withdrawn_key_through() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let server = AuthServer::new(issuer.key_set_json());
     server.answers_at_once();
     let mut options = RefreshOptions::default();

@@ -3,7 +3,7 @@
 //! requests addressed to one, and is part of no other command.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use poem::http::StatusCode;
@@ -13,17 +13,14 @@ use poem::{
 };
 use tokio::net::TcpListener;
 
-use crate::testing::TestIssuer;
+use crate::testing::{TestIssuer, is_loopback, token_json};
 use crate::{PROBLEM_JSON, Problem};
-
-/// The user that tokens are for unless `?user=` names another.
-pub const DEFAULT_USER: &str = "dev-user";
 
 /// A bound issuer, not yet serving.
 #[derive(Debug)]
 pub struct DevIssuer {
     listener: TcpListener,
-    issuer: Arc<TestIssuer>,
+    issuer: TestIssuer,
 }
 
 impl DevIssuer {
@@ -42,7 +39,7 @@ impl DevIssuer {
         let url = format!("http://{}", listener.local_addr()?);
         Ok(Self {
             listener,
-            issuer: Arc::new(TestIssuer::new(url)),
+            issuer: TestIssuer::new(url),
         })
     }
 
@@ -63,8 +60,7 @@ impl DevIssuer {
     }
 }
 
-/// A web page that a browser has open can have its own host name resolve to this machine (DNS
-/// rebinding) and would then read tokens as its own. Its requests still name that host.
+/// Refuses what a web page sends by way of DNS rebinding: see [`is_loopback`].
 async fn only_loopback_hosts<E: Endpoint>(
     endpoint: Arc<E>,
     request: Request,
@@ -81,41 +77,17 @@ async fn only_loopback_hosts<E: Endpoint>(
     }
 }
 
-/// Whether a Host header (RFC 9110 §7.2) names a loopback address.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    name == "localhost"
-        || name
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
 #[handler]
-fn jwks(Data(issuer): Data<&Arc<TestIssuer>>) -> Response {
+fn jwks(Data(issuer): Data<&TestIssuer>) -> Response {
     json(issuer.key_set_json())
 }
 
 #[handler]
-fn token(Data(issuer): Data<&Arc<TestIssuer>>, request: &Request) -> Response {
-    let user = request
-        .uri()
-        .query()
-        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("user=")))
-        .filter(|user| {
-            !user.is_empty()
-                && user
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-        })
-        .unwrap_or(DEFAULT_USER);
-    json(
-        serde_json::json!({ "token": issuer.token(user) })
-            .to_string()
-            .into_bytes(),
-    )
+fn token(Data(issuer): Data<&TestIssuer>, request: &Request) -> Response {
+    json(token_json(
+        issuer,
+        request.uri().query().unwrap_or_default(),
+    ))
 }
 
 fn json(body: Vec<u8>) -> Response {

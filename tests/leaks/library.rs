@@ -282,7 +282,7 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         ("a request in a Tower service", accepted),
         ("a request in a Poem endpoint", poem_request),
         ("ResponseBody", printed(&refused)),
-        ("SigningKey", printed(issuer.key())),
+        ("SigningKey", printed(&issuer.key())),
         (
             "SkipReason",
             keys.outcomes()

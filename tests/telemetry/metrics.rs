@@ -40,7 +40,7 @@ impl Observed {
         assert_eq!(patch.send().await.unwrap().status(), 200);
         let delete = call(reqwest::Method::DELETE, &location);
         assert_eq!(delete.send().await.unwrap().status(), 204);
-        let mut unknown = TestIssuer::new(&*self.auth.url);
+        let unknown = TestIssuer::new(&*self.auth.url);
         unknown.rotate(keyward::Algorithm::EdDsa);
         for refused in ["garbage", &self.expired()] {
             assert_eq!(self.get("/api/me", refused, &[]).await.status(), 401);
@@ -219,7 +219,7 @@ async fn no_panel_of_the_dashboard_is_empty_on_a_live_service() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documentation_lists_what_is_emitted_and_nothing_else() {
     let pseudonyms = [("TRACE_SUBJECT_KEY", "sixteen characters or more")];
-    let (receiver, mut observed) = Observed::with_receiver(&pseudonyms).await;
+    let (receiver, observed) = Observed::with_receiver(&pseudonyms).await;
     observed.traffic().await;
     observed.auth.answers(503);
     observed.issuer.rotate(keyward::Algorithm::EdDsa);

@@ -5,7 +5,7 @@ use super::*;
 
 /// Everything that a request leaves, over one protocol.
 async fn requests_leave_their_traces(endpoint: &str, protocol: &str, receiver: &OtlpReceiver) {
-    let mut observed = Observed::exporting_to(endpoint, protocol, &[]).await;
+    let observed = Observed::exporting_to(endpoint, protocol, &[]).await;
 
     // Accepted, in the caller's trace.
     let good = observed.issuer.token("user-ada");
@@ -192,7 +192,7 @@ async fn requests_leave_their_traces_over_grpc() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_that_fails_says_why_and_its_verification_too() {
-    let (receiver, mut observed) = Observed::with_receiver(&[]).await;
+    let (receiver, observed) = Observed::with_receiver(&[]).await;
     let scheduled = receiver
         .wait_for(|span| span.name == "refresh_key_set")
         .await;
@@ -269,7 +269,7 @@ async fn a_sampler_is_obeyed() {
 /// All but one of them wait for what another has asked for; none is held back by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_share_a_fetch_are_all_exported_when_they_end() {
-    let (receiver, mut observed) = Observed::with_receiver(&[]).await;
+    let (receiver, observed) = Observed::with_receiver(&[]).await;
     receiver
         .wait_for(|span| span.name == "refresh_key_set")
         .await;
@@ -325,7 +325,7 @@ async fn headers_for_the_backend_are_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_cancelled_says_so() {
-    let (receiver, mut observed) = Observed::with_receiver(&[]).await;
+    let (receiver, observed) = Observed::with_receiver(&[]).await;
     receiver
         .wait_for(|span| span.name == "refresh_key_set")
         .await;
