@@ -902,7 +902,7 @@ fn a_removed_key_is_refused_from_the_refresh_that_removed_it() {
 #[test]
 fn a_reused_kid_is_found_out_and_the_old_key_is_gone() {
     let after = in_simulated_time(async {
-        let world = World::new(&Fault::Down, true).await;
+        let mut world = World::new(&Fault::Down, true).await;
         let old = token(&world.issuer);
         assert_eq!(code(&world.verifier, &old).await, "accepted");
         // The auth server's database was rebuilt, and numbers its keys from 1 again.

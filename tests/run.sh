@@ -94,6 +94,9 @@ cargo test --locked --no-fail-fast -- --show-output 2>&1 | tee "$log" | grep -vE
 step "fuzzing, a minute in all"
 bash tests/fuzz/run.sh 60 | tee -a "$log"
 
+step "tokens of five versions of Better Auth"
+bash tests/better-auth-versions/run.sh
+
 step "the API's client for TypeScript"
 npm test --prefix openapi/typescript
 

@@ -126,7 +126,7 @@ async fn the_keys_of_an_earlier_run_are_there_before_the_first_answer_and_as_old
 
 #[tokio::test]
 async fn what_the_auth_server_says_replaces_the_file_and_takes_removed_keys_away() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let old = issuer.token("ada");
     let (_directory, path) = left_behind(&issuer).await;
     age(&path, 3600);
@@ -147,7 +147,7 @@ async fn what_the_auth_server_says_replaces_the_file_and_takes_removed_keys_away
 
 #[tokio::test]
 async fn a_key_that_is_newer_than_the_file_is_not_called_false_while_the_auth_server_is_away() {
-    let mut issuer = TestIssuer::new(ISSUER);
+    let issuer = TestIssuer::new(ISSUER);
     let (_directory, path) = left_behind(&issuer).await;
     issuer.rotate(Algorithm::EdDsa);
     let run = Run::start(&unreachable(), &path).await;
