@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Whether Rust `rust-version` (Cargo.toml) is enough, as far as it can be told without having that Rust:
+#   - clippy knows since when each function, type and constant of the standard library is stable, and
+#     complains of newer ones (incompatible_msrv, in the library, the binary, tests and benches);
+#   - no package in the lock file asks for a newer Rust;
+#   - the resolver heeds rust-version when the lock file is updated (resolver 3, edition 2024's).
+# Not seen: newer syntax, macros and trait implementations, and packages that ask for too little.
+# Whoever has that toolchain proves it with: cargo +1.94 check --locked --all-targets
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+here=tests/release
+target=${CARGO_TARGET_DIR:-target}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+cargo metadata --locked --format-version 1 | node $here/msrv.mjs
+
+# Is clippy able to complain? Both of the probe's uses of Rust 1.95 must be found, with the
+# configuration that the product has.
+if CLIPPY_CONF_DIR=$PWD CARGO_TARGET_DIR=$target/release-checks cargo clippy --quiet --locked --color never \
+    --all-targets --keep-going --manifest-path $here/msrv-probe/Cargo.toml -- -D clippy::incompatible_msrv 2>"$log"; then
+    echo "tests/release/msrv.sh: clippy accepts what Rust 1.95 brought" >&2
+    exit 1
+fi
+for file in src/lib.rs tests/integration.rs; do
+    grep -A1 'is stable since `1.95.0`' "$log" | grep -q -- "--> $file" || {
+        cat "$log" >&2
+        echo "tests/release/msrv.sh: clippy does not see what is too new in the probe's $file" >&2
+        exit 1
+    }
+done
+
+cargo clippy --locked --quiet --all-targets -- -D clippy::incompatible_msrv
+echo "the standard library: nothing newer than rust-version, tests and benches included"
