@@ -18,11 +18,8 @@ cargo metadata --locked --format-version 1 | node $here/msrv.mjs
 
 # Is clippy able to complain? Both of the probe's uses of Rust 1.95 must be found, with the
 # configuration that the product has.
-if CLIPPY_CONF_DIR=$PWD CARGO_TARGET_DIR=$target/release-checks cargo clippy --quiet --locked --color never \
-    --all-targets --keep-going --manifest-path $here/msrv-probe/Cargo.toml -- -D clippy::incompatible_msrv 2>"$log"; then
-    echo "tests/release/msrv.sh: clippy accepts what Rust 1.95 brought" >&2
-    exit 1
-fi
+CLIPPY_CONF_DIR=$PWD CARGO_TARGET_DIR=$target/release-checks cargo clippy --quiet --locked --color never \
+    --all-targets --manifest-path $here/msrv-probe/Cargo.toml 2>"$log"
 for file in src/lib.rs tests/integration.rs; do
     grep -A1 'is stable since `1.95.0`' "$log" | grep -q -- "--> $file" || {
         cat "$log" >&2
@@ -31,5 +28,6 @@ for file in src/lib.rs tests/integration.rs; do
     }
 done
 
-cargo clippy --locked --quiet --all-targets -- -D clippy::incompatible_msrv
+# The lint is on by default; with the arguments that tests/run.sh lints with, there is nothing to redo.
+cargo clippy --locked --quiet --all-targets -- -D warnings
 echo "the standard library: nothing newer than rust-version, tests and benches included"
