@@ -85,6 +85,9 @@ step "dependencies: licences, duplicates, sources"
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
+step "the release: package, public API, oldest Rust"
+bash tests/release/run.sh
+
 step "tests"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
