@@ -172,3 +172,13 @@ pub use observe::{Observation, VerificationObserver};
 pub use policy::{Policy, PolicyError};
 pub use problem::{PROBLEM_JSON, Problem, TraceId, Violation};
 pub use verifier::{Verifier, VerifierBuilder};
+
+/// The code in the migration guides compiles.
+#[cfg(all(doctest, feature = "service"))]
+mod guides {
+    #[doc = include_str!("../docs/migrating-from-a-python-snippet.md")]
+    struct PythonSnippet;
+
+    #[doc = include_str!("../docs/migrating-from-jwt-authorizer.md")]
+    struct JwtAuthorizer;
+}
