@@ -16,8 +16,8 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 work=$(mktemp -d "${TMPDIR:-/tmp}/keyward-release.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The same commit has the same bytes whatever its directory is called, and whoever builds it: no path
-# of the builder's is in the binary, neither by rustc nor by the C compiler.
+# The same commit has the same bytes whatever its directory is called, with the same Rust and the same C
+# compiler: no path of the builder's is in the binary, neither by the one nor by the other.
 build() {
     local sources=$work/$1 home=$work/$2
     mkdir -p "$sources" "$home"
