@@ -10,15 +10,16 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 here=tests/release
-target=${CARGO_TARGET_DIR:-target}
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d)
+log=$work/log
+trap 'rm -rf "$work"' EXIT
 
 cargo metadata --locked --format-version 1 | node $here/msrv.mjs
 
 # Is clippy able to complain? Both of the probe's uses of Rust 1.95 must be found, with the
-# configuration that the product has.
-CLIPPY_CONF_DIR=$PWD CARGO_TARGET_DIR=$target/release-checks cargo clippy --quiet --locked --color never \
+# configuration that the product has. It has no dependencies, and is looked at anew each time: cargo would
+# not notice that the configuration has changed.
+CLIPPY_CONF_DIR=$PWD CARGO_TARGET_DIR=$work/target cargo clippy --quiet --locked --color never \
     --all-targets --manifest-path $here/msrv-probe/Cargo.toml 2>"$log"
 for file in src/lib.rs tests/integration.rs; do
     grep -A1 'is stable since `1.95.0`' "$log" | grep -q -- "--> $file" || {
