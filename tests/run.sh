@@ -67,6 +67,10 @@ for feature in "" remote http tower poem testing; do
     echo "features: ${feature:-none}"
     cargo clippy --locked --quiet --no-default-features --features "$feature" --lib -- -D warnings
 done
+echo "examples: with the features that each asks for"
+for adapter in tower poem; do
+    cargo check --locked --quiet --no-default-features --features "remote,$adapter" --examples
+done
 
 step "what library users pay for: no poem, sqlx, tonic or opentelemetry without features"
 if tree=$(cargo tree --locked --no-default-features -e normal --prefix none | grep -E '^(poem|poem-openapi|sqlx[a-z-]*|tonic|hyper|reqwest|opentelemetry[a-z_-]*|prometheus) '); then
@@ -97,6 +101,9 @@ cargo test --locked --no-fail-fast -- --show-output 2>&1 | tee "$log" | grep -vE
 
 step "fuzzing, a minute in all"
 bash tests/fuzz/run.sh 60 | tee -a "$log"
+
+step "a project that depends on Keyward, by path and from the packaged crate"
+bash tests/downstream/run.sh
 
 step "tokens of five versions of Better Auth"
 bash tests/better-auth-versions/run.sh

@@ -77,7 +77,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | an expired token, somebody else's, a forged one | `issuer.user("ada").expired()`, `.audience("https://other.example")`, `.forged()` |
+//! | an expired token, somebody else's, a forged one | `issuer.user("ada").expired()`, `.audience("https://other.example")`, `.issuer("https://other.example")`, `.forged()` |
 //! | claims of your own, or none | `.claim("plan", "pro")`, `.without_claim("sub")` |
 //! | a client instead of a user, an OAuth access token | [`issuer.client("reports")`](TestIssuer::client), [`issuer.access_token("app", "ada")`](TestIssuer::access_token) |
 //! | time passes | `issuer.clock().advance(Duration::from_secs(3600))` |

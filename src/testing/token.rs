@@ -62,6 +62,11 @@ impl TestToken {
         self.claim("aud", audience)
     }
 
+    /// Sets `iss`. Another than the verifier's makes a token from somebody else.
+    pub fn issuer(self, issuer: &str) -> Self {
+        self.claim("iss", issuer)
+    }
+
     /// Sets `exp`, from the issuer's time. Default: 15 minutes, as Better Auth's.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         let exp = self.issuer.unix_time().saturating_add(lifetime.as_secs());

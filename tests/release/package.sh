@@ -20,7 +20,7 @@ trap 'rm -f "$log" "$list"' EXIT
 # Tracked files only, so that no editor's leftovers go out; and no kind of file that was not meant.
 expected() {
     git ls-files build.rs Cargo.lock Cargo.toml LICENSE-APACHE LICENSE-MIT README.md \
-        openapi/openapi.json 'docs/migrating-*.md' 'migrations/*.sql' 'src/*.rs'
+        openapi/openapi.json 'docs/migrating-*.md' 'examples/*.rs' 'migrations/*.sql' 'src/*.rs'
     # Cargo's own.
     printf '%s\n' .cargo_vcs_info.json Cargo.toml.orig
 }
@@ -37,7 +37,7 @@ CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target} cargo package --locked --allow-dirt
 # Cargo says of each test and benchmark that it stays out, as it should. There is no public repository
 # yet to be named in the manifest. Everything else is to be mended.
 if grep -A5 '^warning' "$log" | grep '^warning' \
-    | grep -vE '^warning: ignoring (test|benchmark|example) `[a-z_]+` as `(tests|benches|examples)/[a-z_/]+\.rs` is not included in the published package$' \
+    | grep -vE '^warning: ignoring (test|benchmark) `[a-z_]+` as `(tests|benches)/[a-z_/]+\.rs` is not included in the published package$' \
     | grep -vxE 'warning: manifest has no documentation, homepage or repository' >&2; then
     fail "cargo package warns"
 fi
