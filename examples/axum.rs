@@ -32,7 +32,9 @@ async fn reports() -> &'static str {
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
     // Fetches nothing yet: the first token makes it fetch the keys, which it then keeps fresh.
-    let verifier: Verifier = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
     let signed_in = BearerAuthLayer::new(verifier);
     let administrators = signed_in.clone().require(Requirement::role("admin"));
 

@@ -22,9 +22,9 @@
 use std::env;
 use std::error::Error;
 
-use axum::{Extension, Router, http::StatusCode, routing::get};
+use axum::{Extension, Router, body::Body, response::Response, routing::get};
 use keyward::tower::BearerAuthLayer;
-use keyward::{Principal, Verifier};
+use keyward::{Forbidden, Principal, Rejection, Verifier};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -43,9 +43,9 @@ enum Plan {
     Pro,
 }
 
-async fn plan(Extension(principal): Extension<Principal<Member>>) -> Result<String, StatusCode> {
+async fn plan(Extension(principal): Extension<Principal<Member>>) -> Result<String, Response> {
     // A client that acts for itself is no user, and has no claims of one.
-    let member = principal.user().ok_or(StatusCode::FORBIDDEN)?;
+    let member = principal.require_user().map_err(refuse)?;
     let organization = member.organization_id.as_deref().unwrap_or("no");
     let subject = principal.subject();
     let plan = &member.plan;
@@ -54,10 +54,19 @@ async fn plan(Extension(principal): Extension<Principal<Member>>) -> Result<Stri
     ))
 }
 
+/// The same 403 that the layer gives: a challenge, and a problem document.
+fn refuse(lack: Forbidden) -> Response {
+    Rejection::from(lack)
+        .to_response("example", None)
+        .map(Body::from)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
-    let verifier: Verifier<Member> = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier<Member> = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
     let app = Router::new()
         .route("/plan", get(plan))
         .layer(BearerAuthLayer::new(verifier));

@@ -39,7 +39,9 @@ async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
-    let verifier: Verifier = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
     let service = ServiceBuilder::new()
         .layer(BearerAuthLayer::new(verifier))
         .service(service_fn(hello));

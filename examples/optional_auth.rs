@@ -27,7 +27,9 @@ async fn home(principal: Option<Extension<Principal>>) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
-    let verifier: Verifier = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
     let app = Router::new()
         .route("/", get(home))
         .layer(BearerAuthLayer::new(verifier).optional());

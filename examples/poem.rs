@@ -29,7 +29,9 @@ fn me(Data(principal): Data<&Principal>) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
-    let verifier: Verifier = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
     let api = Route::new()
         .at("/me", get(me))
         .with(BearerAuthMiddleware::new(verifier));

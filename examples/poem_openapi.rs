@@ -59,7 +59,9 @@ impl Api {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
-    let verifier: Verifier = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
     let api = OpenApiService::new(Api, "Example", "1.0").server("/api");
     let document = api.spec_endpoint();
     // The security schemes find the verifier in the data.

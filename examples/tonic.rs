@@ -56,7 +56,9 @@ impl Health for States {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
-    let verifier: Verifier = Verifier::for_better_auth(&auth_server)?.build();
+    let verifier: Verifier = Verifier::for_better_auth(&auth_server)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
+        .build();
 
     let address = env::var("LISTEN_ADDR").unwrap_or("127.0.0.1:8000".into());
     let listener = TcpListener::bind(address).await?;

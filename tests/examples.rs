@@ -204,7 +204,12 @@ async fn custom_claims() {
         assert_eq!(problem["code"], "token_claims_rejected");
     }
     let client = server.client("cron").issuer(server.url()).bearer();
-    assert_eq!(example.get("/plan", Some(client)).await.status(), 403);
+    let refused = example.get("/plan", Some(client)).await;
+    assert_eq!(refused.status(), 403);
+    let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+    assert!(challenge.contains(r#"realm="example""#), "{challenge}");
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "user_required");
     example.refuses("/plan", &server, false).await;
     example.stops().await;
 }
@@ -320,13 +325,17 @@ async fn tonic() {
 
 /// What somebody who has read nothing sees first.
 #[tokio::test]
-async fn without_an_auth_server_each_says_what_it_needs() {
+async fn without_a_good_url_of_the_auth_server_each_says_so() {
     for (name, program) in tokio::task::spawn_blocking(programs).await.unwrap() {
-        let output = timeout(PATIENCE, command(program).output()).await;
-        let output = output.expect("it ends").unwrap();
-        assert!(!output.status.success(), "{name}");
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert!(text.contains("BETTER_AUTH_URL"), "{name}: {text}");
+        for url in [None, Some("nonsense"), Some("http://auth.example.com")] {
+            let mut command = command(program);
+            command.envs(url.map(|url| ("BETTER_AUTH_URL", url)));
+            let output = timeout(PATIENCE, command.output()).await;
+            let output = output.expect("it ends").unwrap();
+            assert!(!output.status.success(), "{name} {url:?}");
+            let text = String::from_utf8(output.stderr).unwrap();
+            assert!(text.contains("BETTER_AUTH_URL"), "{name} {url:?}: {text}");
+        }
     }
 }
 
