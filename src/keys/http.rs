@@ -39,6 +39,7 @@ pub enum UrlError {
     #[error("the URL must not hold a user name, a password, a query or a fragment")]
     Unexpected,
     /// `http` to another host than this one: anybody on the way could supply keys.
+    /// [`BetterAuthUrl::fetcher`] can be told to allow it, for a network that only you can use.
     #[error("the URL must use https, since its host is not a loopback address")]
     Insecure,
     /// The HTTP client could not be set up, for want of TLS roots for example.

@@ -111,8 +111,11 @@ impl TestIssuer {
 
 /// Verifiers that trust it.
 impl TestIssuer {
-    /// A verifier that accepts its tokens: the one that `Verifier::for_better_auth` gives for its URL,
-    /// except that it fetches in this process and goes by [`clock`](Self::clock).
+    /// A verifier that accepts its users' tokens: the one that `Verifier::for_better_auth` gives for its
+    /// URL, except that it fetches in this process and goes by [`clock`](Self::clock).
+    ///
+    /// OAuth access tokens, [`client`](Self::client)'s among them, have another issuer, which it does
+    /// not accept: see [`verifier_for`](Self::verifier_for).
     ///
     /// # Panics
     /// When the issuer's URL is empty.
