@@ -35,7 +35,8 @@ package() { cargo package --locked --no-verify --allow-dirty --quiet "$@"; }
 # It looks for news of the registry's, which nothing here needs.
 package --offline 2>/dev/null || package
 version=$(cargo pkgid --locked | sed 's/.*[#@]//')
-tar -xzf "$CARGO_TARGET_DIR/package/keyward-$version.crate" -C "$packaged"
+# With the time of now: in the archive all files have one and the same, and Cargo would build none anew.
+tar -xzmf "$CARGO_TARGET_DIR/package/keyward-$version.crate" -C "$packaged"
 mv "$packaged/keyward-$version" "$packaged/keyward"
 cp -r tests/downstream/{Cargo.toml,Cargo.lock,src,tests} "$packaged/reports"
 sed -i 's|path = "\.\./\.\."|path = "../keyward"|' "$packaged/reports/Cargo.toml"
