@@ -98,18 +98,28 @@ impl Example {
         let user = || auth_server.user("ada").role("admin");
         let mut table = vec![
             (
-                Some(user().audience("https://other.example").bearer()),
+                user().audience("https://other.example"),
                 "token_audience_mismatch",
             ),
-            (Some(user().expired().bearer()), "token_expired"),
-            (Some(user().forged().bearer()), "token_signature_invalid"),
             (
-                Some(elsewhere.user("ada").bearer()),
-                // Its key has the name of the other's.
+                user().issuer("https://other.example"),
+                "token_issuer_mismatch",
+            ),
+            (user().expired(), "token_expired"),
+            (user().forged(), "token_signature_invalid"),
+            (
+                // Somebody else's auth server, whose key has the same name.
+                elsewhere
+                    .user("ada")
+                    .issuer(auth_server.url())
+                    .audience(auth_server.url()),
                 "token_signature_invalid",
             ),
-            (Some("Bearer garbage".to_owned()), "token_malformed"),
-        ];
+        ]
+        .into_iter()
+        .map(|(token, code)| (Some(token.bearer()), code))
+        .chain([(Some("Bearer garbage".to_owned()), "token_malformed")])
+        .collect::<Vec<_>>();
         if !optional {
             table.push((None, "credentials_missing"));
         }
