@@ -5,6 +5,8 @@ test.use({ stackOptions: { jwtExpiration: "2s" } });
 
 /** What the browser writes when the auth server says that there is no session. */
 const NO_SESSION = /status of 401 .*\/api\/auth\/token/;
+/** And at the API, for a token that ended on its way: the client then asks for another. */
+const EXPIRED = /status of 401 .*\/api\/tasks/;
 
 test("a session that is revoked leads to signing in, with the reason, and back", async ({
   page,
@@ -12,7 +14,7 @@ test("a session that is revoked leads to signing in, with the reason, and back",
   stack,
   watch,
 }) => {
-  watch.expectErrors(NO_SESSION);
+  watch.expectErrors(NO_SESSION, EXPIRED);
   await person.addTasks("Water the plants");
   const tasks = await TasksPage.open(page);
   await tasks.show("Open");
