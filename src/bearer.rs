@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::authorization::Forbidden;
 use crate::error::VerifyError;
 use crate::problem::{Problem, TraceId};
+use crate::protected_resource::Challenge;
 
 /// Why a request is not let through.
 ///
@@ -87,25 +88,32 @@ impl Rejection {
     }
 
     /// The challenge of RFC 6750 §3; none with a 503, which is not about the credentials.
-    pub fn www_authenticate(&self, realm: &str) -> Option<String> {
+    ///
+    /// `challenge`: the realm as a text, or
+    /// [`Verifier::challenge`](crate::Verifier::challenge).
+    pub fn www_authenticate<'c>(&self, challenge: impl Into<Challenge<'c>>) -> Option<String> {
         if self.status() == 503 {
             return None;
         }
-        // What does not fit into a quoted string is left out (RFC 9110 §5.6.4).
-        let realm: String = realm
-            .chars()
-            .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
-            .collect();
-        let mut challenge = format!("Bearer realm=\"{realm}\"");
+        let Challenge {
+            realm,
+            resource_metadata,
+        } = challenge.into();
+        let mut challenge = format!("Bearer realm=\"{}\"", quotable(realm));
         if let Some(error) = self.oauth_error() {
-            // The messages are fixed texts of the characters that RFC 6750 §3 allows.
-            challenge += &format!(", error=\"{error}\", error_description=\"{self}\"");
+            let description = self.to_string();
+            let description = quotable(&description);
+            challenge += &format!(", error=\"{error}\", error_description=\"{description}\"");
         }
         if let Self::Forbidden(Forbidden::ScopeRequired(scope)) = self
             // RFC 6749 §3.3.
             && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
         {
             challenge += &format!(", scope=\"{scope}\"");
+        }
+        // RFC 9728 §5.1.
+        if let Some(url) = resource_metadata {
+            challenge += &format!(", resource_metadata=\"{}\"", quotable(url));
         }
         Some(challenge)
     }
@@ -122,6 +130,14 @@ impl Rejection {
             .with_detail(self.to_string())
             .with_trace_id(trace_id)
     }
+}
+
+/// What fits into a quoted string as it is (RFC 9110 §5.6.4) and into an error's description
+/// (RFC 6750 §3). The rest is left out.
+pub(crate) fn quotable(text: &str) -> String {
+    text.chars()
+        .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
+        .collect()
 }
 
 /// The token in a request's Authorization headers.
@@ -189,6 +205,7 @@ mod headers {
     #[cfg(feature = "tower")]
     use crate::keys::remote::KeyWait;
     use crate::problem::{PROBLEM_JSON, TraceId};
+    use crate::protected_resource::Challenge;
     use crate::verifier::Verifier;
     #[cfg(feature = "tower")]
     use crate::verifier::{Step, Ticket};
@@ -196,7 +213,14 @@ mod headers {
     impl Rejection {
         /// The whole response: status, challenge or `Retry-After`, problem document. The
         /// rejection itself is in its extensions.
-        pub fn to_response(&self, realm: &str, trace_id: Option<&TraceId>) -> Response<Vec<u8>> {
+        ///
+        /// `challenge`: the realm as a text, or
+        /// [`Verifier::challenge`](crate::Verifier::challenge).
+        pub fn to_response<'c>(
+            &self,
+            challenge: impl Into<Challenge<'c>>,
+            trace_id: Option<&TraceId>,
+        ) -> Response<Vec<u8>> {
             let mut response = Response::new(self.problem(trace_id).to_json());
             *response.status_mut() =
                 StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -204,7 +228,7 @@ mod headers {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             let challenge = self
-                .www_authenticate(realm)
+                .www_authenticate(challenge)
                 .and_then(|value| HeaderValue::try_from(value).ok());
             if let Some(challenge) = challenge {
                 headers.insert(WWW_AUTHENTICATE, challenge);

@@ -445,6 +445,7 @@ mod tests {
     use super::*;
     use crate::algorithm::Algorithm;
     use crate::claims::Claims;
+    use crate::trust::TrustId;
 
     const NOW: u64 = 1_795_450_000;
 
@@ -470,6 +471,8 @@ mod tests {
             client_id: None,
             scopes: Box::default(),
             roles: Box::default(),
+            organization: None,
+            organization_roles: Box::default(),
             is_client: false,
         };
         Principal::new(Verified {
@@ -477,6 +480,7 @@ mod tests {
             user: Some(()),
             algorithm: Algorithm::EdDsa,
             key: keys.select(Some("k"), Algorithm::EdDsa).unwrap().clone(),
+            trust: TrustId::default(),
         })
     }
 

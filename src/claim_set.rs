@@ -20,6 +20,8 @@ pub(crate) struct ClaimSet<'p> {
     pub(crate) iat: Option<&'p Value<'p>>,
     pub(crate) scope: Option<&'p Value<'p>>,
     pub(crate) role: Option<&'p Value<'p>>,
+    pub(crate) organization: Option<&'p str>,
+    pub(crate) organization_role: Option<&'p Value<'p>>,
     pub(crate) client_id: Option<&'p str>,
     pub(crate) azp: Option<&'p str>,
     pub(crate) sender_constrained: bool,
@@ -46,6 +48,10 @@ impl<'p> ClaimSet<'p> {
                 "iat" => found.iat = Some(value),
                 "scope" => found.scope = Some(value),
                 "role" => found.role = Some(value),
+                "activeOrganizationId" => {
+                    found.organization = value.as_text().filter(|id| !id.is_empty());
+                }
+                "activeOrganizationRole" => found.organization_role = Some(value),
                 "client_id" => found.client_id = value.as_text(),
                 "azp" => found.azp = value.as_text(),
                 "cnf" => found.sender_constrained = true,

@@ -8,10 +8,13 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer};
 
+#[allow(unused_imports, reason = "named in the documentation")]
+use crate::Requirement;
 use crate::algorithm::Algorithm;
-use crate::authorization::{Forbidden, Requirement};
+use crate::authorization::{Forbidden, Guard};
 use crate::keys::key::VerifyingKey;
 use crate::policy::Times;
+use crate::trust::TrustId;
 
 /// The registered claims of a verified token.
 ///
@@ -37,6 +40,12 @@ pub struct Claims {
     pub scopes: Box<[Box<str>]>,
     /// `role`, split at commas as Better Auth joins them.
     pub roles: Box<[Box<str>]>,
+    /// `activeOrganizationId`, where `definePayload` adds it: the organization that the user acts
+    /// in, by Better Auth's organization plugin.
+    pub organization: Option<Box<str>>,
+    /// `activeOrganizationRole`, split as [`roles`](Self::roles): the user's roles in
+    /// [`organization`](Self::organization), and in no other.
+    pub organization_roles: Box<[Box<str>]>,
     pub(crate) is_client: bool,
 }
 
@@ -63,6 +72,11 @@ impl Claims {
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| **held == *role)
     }
+
+    /// Whether the user has the role in the organization they act in. Without one, no.
+    pub fn has_organization_role(&self, role: &str) -> bool {
+        self.organization.is_some() && self.organization_roles.iter().any(|held| **held == *role)
+    }
 }
 
 impl fmt::Debug for Claims {
@@ -82,6 +96,8 @@ pub struct Verified<C = BetterAuthUser> {
     pub(crate) user: Option<C>,
     pub(crate) algorithm: Algorithm,
     pub(crate) key: Arc<VerifyingKey>,
+    /// The trust it was verified under.
+    pub(crate) trust: TrustId,
 }
 
 impl<C> Verified<C> {
@@ -108,12 +124,13 @@ impl<C> Verified<C> {
         self.user().ok_or(Forbidden::UserRequired)
     }
 
-    /// Checks a role, a scope, or another [`Requirement`].
+    /// Checks a role, a scope, or another [`Requirement`]; or a rule of the application's own,
+    /// see [`Guard`].
     ///
     /// # Errors
     /// What is lacking.
-    pub fn require(&self, requirement: &Requirement) -> Result<(), Forbidden> {
-        requirement.check(&self.claims)
+    pub fn require(&self, guard: &(impl Guard<C> + ?Sized)) -> Result<(), Forbidden> {
+        guard.check(self)
     }
 
     /// The algorithm of the signature.
@@ -291,6 +308,8 @@ mod tests {
             client_id: None,
             scopes: Box::default(),
             roles: Box::default(),
+            organization: None,
+            organization_roles: Box::default(),
             is_client: false,
         };
         let keys = KeySet::from_json(
@@ -302,6 +321,7 @@ mod tests {
             user: Some(user.clone()),
             algorithm: Algorithm::EdDsa,
             key: keys.select(Some("k"), Algorithm::EdDsa).unwrap().clone(),
+            trust: TrustId::default(),
         });
         for text in [
             format!("{user:?}"),

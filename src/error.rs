@@ -19,6 +19,8 @@ pub enum Claim {
     NotBefore,
     /// `iat`, the time the token was issued.
     IssuedAt,
+    /// `client_id` (RFC 9068 §2.2), of an access token.
+    ClientId,
     /// A claim that [`Policy::require_claim`](crate::Policy::require_claim) asks for.
     Required,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Claim {
             Self::ExpirationTime => "exp",
             Self::NotBefore => "nbf",
             Self::IssuedAt => "iat",
+            Self::ClientId => "client_id",
             Self::Required => "one that this service requires",
         })
     }
@@ -42,7 +45,9 @@ impl fmt::Display for Claim {
 /// Every variant has a stable [`code`](Self::code). Messages are fixed texts: they hold nothing
 /// of the token. Reasons that depend on a claim's value are given only for a token whose
 /// signature is proven, so that nobody can probe the policy with made-up tokens; but
-/// [`Expired`](Self::Expired) is given to every token that says so of itself.
+/// [`Expired`](Self::Expired) is given to every token that says so of itself, and a verifier that
+/// trusts several issuers says of every token whether it names one of them, since it would not know
+/// with which keys to prove it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {

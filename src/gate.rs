@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap};
 
-use crate::authorization::Requirement;
+use crate::authorization::Guard;
 use crate::bearer::Rejection;
 use crate::claims::Principal;
 use crate::verifier::Verifier;
@@ -16,7 +16,7 @@ use crate::verifier::Verifier;
 pub(crate) struct Gate<C> {
     pub(crate) verifier: Verifier<C>,
     optional: bool,
-    requirements: Arc<[Requirement]>,
+    guards: Arc<[Arc<dyn Guard<C>>]>,
 }
 
 impl<C> Gate<C> {
@@ -24,7 +24,7 @@ impl<C> Gate<C> {
         Self {
             verifier,
             optional: false,
-            requirements: Arc::default(),
+            guards: Arc::new([]),
         }
     }
 
@@ -33,13 +33,9 @@ impl<C> Gate<C> {
         self
     }
 
-    pub(crate) fn require(mut self, requirement: Requirement) -> Self {
-        self.requirements = self
-            .requirements
-            .iter()
-            .cloned()
-            .chain([requirement])
-            .collect();
+    pub(crate) fn require(mut self, guard: impl Guard<C>) -> Self {
+        let guard: Arc<dyn Guard<C>> = Arc::new(guard);
+        self.guards = self.guards.iter().cloned().chain([guard]).collect();
         self
     }
 }
@@ -56,8 +52,8 @@ impl<C: Send + Sync + 'static> Gate<C> {
             Err(Rejection::CredentialsMissing) if self.optional => return Ok(()),
             Err(rejection) => return Err(rejection),
         };
-        for requirement in &*self.requirements {
-            principal.require(requirement)?;
+        for guard in &*self.guards {
+            principal.require(&**guard)?;
         }
         extensions.insert(principal);
         Ok(())
@@ -77,7 +73,7 @@ impl<C> Clone for Gate<C> {
         Self {
             verifier: self.verifier.clone(),
             optional: self.optional,
-            requirements: self.requirements.clone(),
+            guards: self.guards.clone(),
         }
     }
 }
@@ -87,7 +83,7 @@ impl<C> fmt::Debug for Gate<C> {
         f.debug_struct("Gate")
             .field("verifier", &self.verifier)
             .field("optional", &self.optional)
-            .field("requirements", &self.requirements)
+            .field("guards", &self.guards.len())
             .finish()
     }
 }

@@ -138,6 +138,8 @@ mod keys;
 mod observe;
 mod policy;
 mod problem;
+mod protected_resource;
+mod trust;
 mod verifier;
 
 #[cfg(feature = "poem")]
@@ -152,7 +154,7 @@ pub mod service;
 pub mod testing;
 
 pub use algorithm::{Algorithm, AlgorithmSet, UnknownAlgorithm};
-pub use authorization::{Forbidden, Requirement};
+pub use authorization::{Forbidden, Guard, Requirement};
 pub use bearer::Rejection;
 pub use cache::{CacheOptions, CacheStatus};
 pub use claims::{BetterAuthUser, Claims, Principal, Verified};
@@ -171,7 +173,9 @@ pub use keys::warm_start::WarmStart;
 pub use observe::{Observation, VerificationObserver};
 pub use policy::{Policy, PolicyError};
 pub use problem::{PROBLEM_JSON, Problem, TraceId, Violation};
-pub use verifier::{Verifier, VerifierBuilder};
+pub use protected_resource::{Challenge, ProtectedResource, ResourceError};
+pub use trust::TrustError;
+pub use verifier::{TrustedKeySet, Verifier, VerifierBuilder};
 
 /// The code in the migration guides compiles.
 #[cfg(all(doctest, feature = "service"))]

@@ -20,6 +20,9 @@ const DEFAULT_MAX_TOKEN_LEN: usize = 16 * 1024;
 /// keys and differ in nothing else that is sure to be checked.
 const DEFAULT_TOKEN_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
+/// RFC 9068 §2.1.
+const ACCESS_TOKEN: &str = "at+jwt";
+
 /// In bytes: the 255 characters of OpenID Connect Core §2 at their longest in UTF-8. What is keyed
 /// by a subject, a database index for example, has limits too.
 const MAX_SUBJECT_LEN: usize = 4 * 255;
@@ -63,6 +66,9 @@ pub struct Policy {
     algorithms: AlgorithmSet,
     leeway: Duration,
     token_types: Vec<Box<str>>,
+    /// Whether a token without `typ` is refused too.
+    type_required: bool,
+    client_id_required: bool,
     required_claims: Vec<Box<str>>,
     max_token_len: usize,
 }
@@ -99,9 +105,37 @@ impl Policy {
             algorithms: Algorithm::ALL.into_iter().collect(),
             leeway: DEFAULT_LEEWAY,
             token_types: DEFAULT_TOKEN_TYPES.into_iter().map(Box::from).collect(),
+            type_required: false,
+            client_id_required: false,
             required_claims: Vec::new(),
             max_token_len: DEFAULT_MAX_TOKEN_LEN,
         })
+    }
+
+    /// As [`new`](Self::new), for OAuth 2 access tokens alone (RFC 9068), as
+    /// `@better-auth/oauth-provider` issues them for a resource: `typ` must be there and be
+    /// `at+jwt`, which tells them from an id_token and a logout token of the same issuer and key;
+    /// and there must be a `client_id`, which tells a client that acts for itself from a user.
+    ///
+    /// The issuer of Better Auth's is the *origin and path* of the auth server
+    /// (`https://app.example.com/api/auth`), the audience is what the client asked for as
+    /// `resource` (RFC 8707): the API's own URL. What a token may be used for is in its scopes:
+    /// demand them with [`Requirement::scope`](crate::Requirement::scope).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_access_tokens<I, A>(issuers: I, audiences: A) -> Result<Self, PolicyError>
+    where
+        I: IntoIterator,
+        I::Item: Into<Arc<str>>,
+        A: IntoIterator,
+        A::Item: Into<Arc<str>>,
+    {
+        let mut policy = Self::new(issuers, audiences)?
+            .token_types([ACCESS_TOKEN])
+            .require_token_type();
+        policy.client_id_required = true;
+        Ok(policy)
     }
 
     /// Allows only these algorithms. Default: all.
@@ -127,9 +161,16 @@ impl Policy {
 
     /// Accepts these values of `typ`, compared without regard to case and to a leading
     /// `application/` (RFC 7515 §4.1.9). A token without `typ`, as Better Auth issues it, is
-    /// always accepted. Default: `JWT`, `at+jwt`.
+    /// accepted too, unless [`require_token_type`](Self::require_token_type) says otherwise.
+    /// Default: `JWT`, `at+jwt`.
     pub fn token_types<T: Into<Box<str>>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.token_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Refuses tokens without `typ`.
+    pub fn require_token_type(mut self) -> Self {
+        self.type_required = true;
         self
     }
 
@@ -146,8 +187,27 @@ impl Policy {
         self
     }
 
+    pub(crate) fn issuers(&self) -> &[Arc<str>] {
+        &self.issuers
+    }
+
+    /// Whether tokens of this issuer are what the policy is about.
+    pub(crate) fn names_issuer(&self, issuer: &str) -> bool {
+        self.issuers.iter().any(|allowed| **allowed == *issuer)
+    }
+
     pub(crate) fn token_len_limit(&self) -> usize {
         self.max_token_len
+    }
+
+    /// Before anything is decoded, where only one policy can apply.
+    pub(crate) fn check_token_len(&self, token: &str) -> Result<(), VerifyError> {
+        match token.len() > self.max_token_len {
+            true => Err(VerifyError::TokenTooLarge {
+                limit: self.max_token_len,
+            }),
+            false => Ok(()),
+        }
     }
 
     /// The algorithm a header names, if the policy allows it (RFC 8725 §3.1).
@@ -160,10 +220,13 @@ impl Policy {
             .ok_or(VerifyError::AlgorithmNotAllowed)
     }
 
-    /// RFC 8725 §3.11.
+    /// RFC 8725 §3.11; for access tokens RFC 9068 §4.
     pub(crate) fn check_token_type(&self, token_type: Option<&str>) -> Result<(), VerifyError> {
         let Some(token_type) = token_type else {
-            return Ok(());
+            return match self.type_required {
+                true => Err(VerifyError::TypeNotAccepted),
+                false => Ok(()),
+            };
         };
         let accepted = |listed: &str| bare_type(listed).eq_ignore_ascii_case(bare_type(token_type));
         match self.token_types.iter().any(|listed| accepted(listed)) {
@@ -228,6 +291,10 @@ impl Policy {
             return Err(VerifyError::ClaimMissing(Claim::Required));
         }
 
+        // RFC 9068 §2.2. Without it the next question could not be answered.
+        if self.client_id_required && found.client_id.is_none() {
+            return Err(VerifyError::ClaimMissing(Claim::ClientId));
+        }
         // RFC 9068 §5: a token that a client got for itself has the client as its subject.
         let is_client = [found.client_id, found.azp].contains(&Some(subject));
         Ok(Claims {
@@ -241,6 +308,8 @@ impl Policy {
             is_client,
             scopes: words(found.scope, ' '),
             roles: words(found.role, ','),
+            organization: found.organization.map(Into::into),
+            organization_roles: words(found.organization_role, ','),
         })
     }
 
@@ -515,6 +584,54 @@ mod tests {
             check_with(&policy, &payload_with(r#""email":"a""#)).err(),
             Some(VerifyError::ClaimMissing(Claim::Required))
         );
+    }
+
+    #[test]
+    fn an_access_token_says_that_it_is_one_and_whose() {
+        let policy = Policy::for_access_tokens(["https://app.example"], ["https://api.example"]);
+        let policy = policy.unwrap();
+        for accepted in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+            assert_eq!(
+                policy.check_token_type(Some(accepted)),
+                Ok(()),
+                "{accepted}"
+            );
+        }
+        for refused in [None, Some("JWT"), Some("logout+jwt"), Some("at+jwt ")] {
+            let refusal = policy.check_token_type(refused);
+            assert_eq!(refusal, Err(VerifyError::TypeNotAccepted), "{refused:?}");
+        }
+        let missing = VerifyError::ClaimMissing(Claim::ClientId);
+        for (member, expected) in [
+            (r#""client_id":"web""#, Ok(false)),
+            (r#""client_id":"ada""#, Ok(true)),
+            (r#""azp":"ada""#, Err(missing.clone())),
+            (r#""client_id":["ada"]"#, Err(missing.clone())),
+            (r#""x":1"#, Err(missing.clone())),
+        ] {
+            let claims = check_with(&policy, &payload_with(member));
+            assert_eq!(claims.map(|it| it.is_client()), expected, "{member}");
+        }
+    }
+
+    #[test]
+    fn an_organization_and_its_roles() {
+        let both = r#""activeOrganizationId":"org-1","activeOrganizationRole":"owner,admin""#;
+        let claims = check_with(&policy(), &payload_with(both)).unwrap();
+        assert_eq!(claims.organization.as_deref(), Some("org-1"));
+        assert!(claims.has_organization_role("admin") && !claims.has_role("admin"));
+        // A role without an organization is a role in none.
+        let role = r#""activeOrganizationRole":"owner""#;
+        for member in [
+            role.to_owned(),
+            format!(r#""activeOrganizationId":null,{role}"#),
+            format!(r#""activeOrganizationId":"",{role}"#),
+            format!(r#""activeOrganizationId":7,{role}"#),
+        ] {
+            let claims = check_with(&policy(), &payload_with(&member)).unwrap();
+            assert_eq!(claims.organization, None, "{member}");
+            assert!(!claims.has_organization_role("owner"), "{member}");
+        }
     }
 
     #[test]

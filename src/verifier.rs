@@ -1,6 +1,7 @@
 //! The one door: a token in, a principal or a refusal out.
 //!
-//! 1. The token is split within its size limit (`jws`).
+//! 1. The token is split within its size limit (`jws`). With several trusts, its `iss` says which
+//!    of them is meant (`trust`); from here on there is only that one's policy and keys.
 //! 2. Its header must be one the policy accepts; nothing in it is trusted, it only selects among
 //!    the keys of the set and the algorithms of the selected key.
 //! 3. The signature must be that key's. A token that says itself that it has expired is refused
@@ -13,7 +14,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use tracing::field::Empty;
@@ -27,13 +28,15 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::VerifyError;
 use crate::json::Object;
 use crate::jws::{Buffer, CompactJws, Header};
+use crate::keys::KeySource;
 use crate::keys::key::VerifyingKey;
 use crate::keys::key_set::KeySet;
 use crate::keys::refresh::Waiting;
-use crate::keys::remote::{KeySetStatus, KeyWait, Lookup};
-use crate::keys::{KeySource, Snapshot, Source};
+use crate::keys::remote::{KeySetStatus, KeyWait, Lookup, RemoteKeySet};
 use crate::observe::{HITS_PER_TIMED_HIT, Observation, VerificationObserver};
 use crate::policy::Policy;
+use crate::protected_resource::Challenge;
+use crate::trust::{Trust, TrustError, TrustId, Trusts};
 
 /// Verifies tokens. Cheap to clone; clones share everything.
 ///
@@ -62,10 +65,10 @@ use crate::policy::Policy;
 pub struct Verifier<C = BetterAuthUser>(Arc<Inner<C>>);
 
 struct Inner<C> {
-    policy: Policy,
-    keys: KeySource,
+    trusts: Trusts,
     clock: Arc<dyn Clock>,
     realm: Box<str>,
+    resource_metadata: Option<Box<str>>,
     /// Keyed anew in each process, so that a fingerprint in a log says nothing about the token.
     fingerprints: RandomState,
     cache: Option<TokenCache<C>>,
@@ -76,15 +79,47 @@ struct Inner<C> {
 #[derive(Debug)]
 #[must_use]
 pub struct VerifierBuilder {
-    policy: Policy,
-    keys: KeySource,
+    trusts: Trusts,
     clock: Arc<dyn Clock>,
     realm: Box<str>,
+    resource_metadata: Option<Box<str>>,
     cache: Option<CacheOptions>,
     observer: Option<Arc<dyn VerificationObserver>>,
 }
 
 impl VerifierBuilder {
+    /// Trusts other issuers as well, with a policy and keys of their own. What a token says in
+    /// `iss` decides, as an exact string, whose it is; it is then checked with that policy and
+    /// those keys, and with nothing of the others.
+    ///
+    /// Keys may be shared, by a clone of a [`RemoteKeySet`](crate::RemoteKeySet), where one server
+    /// signs for both. Claims are read into one type, for all of them.
+    ///
+    /// ```
+    /// # #[cfg(feature = "remote")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyward::{BetterAuthUrl, Policy, RefreshOptions, RemoteKeySet, Verifier};
+    ///
+    /// let auth = BetterAuthUrl::parse("https://app.example.com")?;
+    /// let keys = RemoteKeySet::new(auth.fetcher(false)?, RefreshOptions::default());
+    /// // What the web app's own users send, and what OAuth clients do.
+    /// let users = Policy::new([auth.origin()], ["https://api.example.com"])?;
+    /// let clients = Policy::for_access_tokens([auth.oauth_issuer()], ["https://api.example.com"])?;
+    /// let verifier: Verifier = Verifier::builder(users, keys.clone()).trust(clients, keys)?.build();
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "remote"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// When an issuer of `policy` is trusted already.
+    pub fn trust(mut self, policy: Policy, keys: impl Into<KeySource>) -> Result<Self, TrustError> {
+        let keys = keys.into();
+        self.trusts.add(Trust { policy, keys })?;
+        Ok(self)
+    }
+
     /// Tells the time that tokens' times are compared with. Default: the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -95,6 +130,14 @@ impl VerifierBuilder {
     /// Characters that do not fit into a quoted string are left out.
     pub fn realm(mut self, realm: &str) -> Self {
         self.realm = realm.into();
+        self
+    }
+
+    /// Where a client learns how to get a token: the URL of a document that the application serves
+    /// (RFC 9728), see [`ProtectedResource`](crate::ProtectedResource). Each challenge names it as
+    /// `resource_metadata`. Default: none.
+    pub fn resource_metadata(mut self, url: impl Into<Box<str>>) -> Self {
+        self.resource_metadata = Some(url.into());
         self
     }
 
@@ -119,10 +162,10 @@ impl VerifierBuilder {
     /// The verifier. Annotate its type to choose the claims type.
     pub fn build<C: DeserializeOwned>(self) -> Verifier<C> {
         Verifier(Arc::new(Inner {
-            policy: self.policy,
-            keys: self.keys,
+            trusts: self.trusts,
             clock: self.clock,
             realm: self.realm,
+            resource_metadata: self.resource_metadata,
             fingerprints: RandomState::new(),
             cache: self.cache.map(TokenCache::new),
             observer: self.observer,
@@ -134,11 +177,12 @@ impl Verifier {
     /// Sets up a verifier with a policy and a source of keys: a [`KeySet`], or a
     /// [`RemoteKeySet`](crate::RemoteKeySet).
     pub fn builder(policy: Policy, keys: impl Into<KeySource>) -> VerifierBuilder {
+        let keys = keys.into();
         VerifierBuilder {
-            policy,
-            keys: keys.into(),
+            trusts: Trusts::new(Trust { policy, keys }),
             clock: Arc::new(SystemClock),
             realm: "keyward".into(),
+            resource_metadata: None,
             cache: Some(CacheOptions::default()),
             observer: None,
         }
@@ -191,6 +235,8 @@ pub(crate) struct Ticket {
 /// What is known of a verification on its way, besides its result.
 #[derive(Default)]
 struct Trail {
+    /// Under which trust; the first while that is not known.
+    trust: TrustId,
     cached: bool,
     began: Option<Instant>,
 }
@@ -244,7 +290,8 @@ impl<C: DeserializeOwned> Verifier<C> {
     fn record(&self, span: &Span, result: &Result<Principal<C>, VerifyError>, trail: &Trail) {
         span.record("keyward.outcome", outcome(result.as_ref().err()));
         span.record("keyward.cache", if trail.cached { "hit" } else { "miss" });
-        if let Some(age) = self.0.keys.age() {
+        let trust = self.0.trusts.get(trail.trust);
+        if let Some(age) = trust.and_then(|trust| trust.keys.age()) {
             span.record("keyward.key_set.age", age.as_secs_f64());
         }
         match result {
@@ -307,16 +354,33 @@ impl<C: DeserializeOwned> Verifier<C> {
         waited: Option<Waiting>,
         trail: &mut Trail,
     ) -> Result<Principal<C>, Unverified> {
-        let snapshot = self.0.keys.snapshot();
-        if let Some(verdict) = self.cached(token, &snapshot) {
+        if let Some(verdict) = self.cached(token, trail) {
             trail.cached = true;
             return Ok(verdict?);
         }
         if self.0.observer.is_some() && trail.began.is_none() {
             trail.began = Some(Instant::now());
         }
-        let policy = &self.0.policy;
-        let jws = CompactJws::split(token, policy.token_len_limit())?;
+        let trusts = &self.0.trusts;
+        let jws = CompactJws::split(token, trusts.token_len_limit())?;
+        let mut payload_buffer = Buffer::new();
+        let mut early = None;
+        let Trust {
+            policy,
+            keys: source,
+        } = match trusts.only() {
+            Some(trust) => trust,
+            None => {
+                let payload = jws.decode_payload(&mut payload_buffer)?;
+                let object = Object::parse(payload).map_err(|_| VerifyError::PayloadInvalid)?;
+                let (id, trust) = trusts.select(&object)?;
+                trust.policy.check_token_len(token)?;
+                trail.trust = id;
+                early = Some((payload, Ok(object)));
+                trust
+            }
+        };
+        let snapshot = source.snapshot();
         let known_header = snapshot
             .keys()
             .and_then(|keys| keys.known_header(jws.encoded_header()));
@@ -332,9 +396,13 @@ impl<C: DeserializeOwned> Verifier<C> {
         let algorithm = policy.check_algorithm(header.algorithm)?;
         let mut signature_buffer = Buffer::new();
         let signature = jws.decode_signature(&mut signature_buffer)?;
-        let mut payload_buffer = Buffer::new();
-        let payload = jws.decode_payload(&mut payload_buffer)?;
-        let object = Object::parse(payload);
+        let (payload, object) = match early {
+            Some(parsed) => parsed,
+            None => {
+                let payload = jws.decode_payload(&mut payload_buffer)?;
+                (payload, Object::parse(payload))
+            }
+        };
         let claims = object.as_ref().map(|object| policy.find_claims(object));
         let now = self.0.clock.now();
         // The tab that was left open, and the one reason that is given for a token that may be made
@@ -346,14 +414,14 @@ impl<C: DeserializeOwned> Verifier<C> {
 
         let seen = snapshot.attempt();
         let Some(keys) = snapshot.keys() else {
-            return Err(Unverified::NeedsKeys(self.0.keys.no_keys(seen, waited)));
+            return Err(Unverified::NeedsKeys(source.no_keys(seen, waited)));
         };
         let key = match known_header {
             Some(known) => &known.key,
-            None => self.select(keys, &header, algorithm, seen, waited)?,
+            None => select(source, keys, &header, algorithm, seen, waited)?,
         };
         if !key.verify(algorithm, jws.signing_input(), signature) {
-            self.0.keys.suspect_stale_key();
+            source.suspect_stale_key();
             return Err(VerifyError::SignatureInvalid.into());
         }
         if known_header.is_none() {
@@ -384,6 +452,7 @@ impl<C: DeserializeOwned> Verifier<C> {
             user,
             algorithm,
             key: key.clone(),
+            trust: trail.trust,
         });
         if let Some(cache) = &self.0.cache {
             let proven = Proven {
@@ -399,22 +468,21 @@ impl<C: DeserializeOwned> Verifier<C> {
         Ok(principal)
     }
 
-    /// The verdict on a token that was verified before, with keys that are still in use.
-    fn cached(
-        &self,
-        token: &str,
-        snapshot: &Snapshot<'_>,
-    ) -> Option<Result<Principal<C>, VerifyError>> {
-        let (cache, keys) = (self.0.cache.as_ref()?, snapshot.keys()?);
-        cache.find(token, |hit| {
-            if !hit.is_proven_by(keys) {
+    /// The verdict on a token that was verified before, with keys that are still in use. It is
+    /// held against the keys and the policy of the trust that it was verified under.
+    fn cached(&self, token: &str, trail: &mut Trail) -> Option<Result<Principal<C>, VerifyError>> {
+        self.0.cache.as_ref()?.find(token, |hit| {
+            let principal = hit.principal();
+            let trust = self.0.trusts.get(principal.trust)?;
+            let snapshot = trust.keys.snapshot();
+            if !hit.is_proven_by(snapshot.keys()?) {
                 hit.forget();
                 return None;
             }
+            trail.trust = principal.trust;
             let now = self.0.clock.now();
-            let principal = hit.principal();
             let times = principal.claims().times();
-            Some(match self.0.policy.check_times(&times, now) {
+            Some(match trust.policy.check_times(&times, now) {
                 Ok(()) => {
                     hit.touch(now);
                     Ok(principal.clone())
@@ -429,29 +497,6 @@ impl<C: DeserializeOwned> Verifier<C> {
         })?
     }
 
-    fn select<'k>(
-        &self,
-        keys: &'k KeySet,
-        header: &Header<'_>,
-        algorithm: Algorithm,
-        seen: u64,
-        waited: Option<Waiting>,
-    ) -> Result<&'k Arc<VerifyingKey>, Unverified> {
-        let kid = header.key_id.as_deref();
-        keys.select(kid, algorithm)
-            .map_err(|error| match (&error, kid) {
-                (VerifyError::KeyUnknown { .. }, Some(kid)) => {
-                    Unverified::NeedsKeys(self.0.keys.unknown_key(kid, seen, waited))
-                }
-                _ => {
-                    if error == VerifyError::KeyAlgorithmMismatch {
-                        self.0.keys.suspect_stale_key();
-                    }
-                    error.into()
-                }
-            })
-    }
-
     /// Eight hexadecimal digits to correlate log lines of one token in one process.
     fn fingerprint(&self, token: &str) -> impl fmt::Display + use<C> {
         let hash = self.0.fingerprints.hash_one(token);
@@ -460,12 +505,34 @@ impl<C: DeserializeOwned> Verifier<C> {
 }
 
 impl<C> Verifier<C> {
-    /// How the remote key set is doing; `None` for a fixed one.
+    /// How the remote key set is doing; `None` for a fixed one. Of several, the one that is worst
+    /// off: one that is not usable, or else the oldest.
     pub fn key_set_status(&self) -> Option<KeySetStatus> {
-        match &self.0.keys.0 {
-            Source::Fixed(_) => None,
-            Source::Remote(remote) => Some(remote.status()),
+        let statuses = self.key_sets().into_iter().map(|set| set.status);
+        statuses.max_by_key(|status| {
+            let age = status.age.unwrap_or(Duration::MAX);
+            (!status.usable, age)
+        })
+    }
+
+    /// Each remote key set once, with the issuers whose keys it holds, and how it is doing.
+    pub fn key_sets(&self) -> Vec<TrustedKeySet> {
+        let mut sets: Vec<(&RemoteKeySet, Vec<Arc<str>>)> = Vec::new();
+        for trust in self.0.trusts.iter() {
+            let Some(remote) = trust.keys.remote() else {
+                continue;
+            };
+            let issuers = trust.policy.issuers().iter().cloned();
+            match sets.iter_mut().find(|(set, _)| set.is(remote)) {
+                Some((_, known)) => known.extend(issuers),
+                None => sets.push((remote, issuers.collect())),
+            }
         }
+        let sets = sets.into_iter().map(|(set, issuers)| TrustedKeySet {
+            issuers,
+            status: set.status(),
+        });
+        sets.collect()
     }
 
     /// How full the cache of verified tokens is; `None` for a verifier without one.
@@ -477,6 +544,49 @@ impl<C> Verifier<C> {
     pub fn realm(&self) -> &str {
         &self.0.realm
     }
+
+    /// What its challenges say whatever the reason: see
+    /// [`Rejection::to_response`](crate::Rejection::to_response).
+    pub fn challenge(&self) -> Challenge<'_> {
+        Challenge {
+            realm: &self.0.realm,
+            resource_metadata: self.0.resource_metadata.as_deref(),
+        }
+    }
+}
+
+/// What to verify a signature with, or how to come by it.
+fn select<'k>(
+    source: &KeySource,
+    keys: &'k KeySet,
+    header: &Header<'_>,
+    algorithm: Algorithm,
+    seen: u64,
+    waited: Option<Waiting>,
+) -> Result<&'k Arc<VerifyingKey>, Unverified> {
+    let kid = header.key_id.as_deref();
+    keys.select(kid, algorithm)
+        .map_err(|error| match (&error, kid) {
+            (VerifyError::KeyUnknown { .. }, Some(kid)) => {
+                Unverified::NeedsKeys(source.unknown_key(kid, seen, waited))
+            }
+            _ => {
+                if error == VerifyError::KeyAlgorithmMismatch {
+                    source.suspect_stale_key();
+                }
+                error.into()
+            }
+        })
+}
+
+/// A key set that is fetched, of those that a verifier trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrustedKeySet {
+    /// The issuers that sign with its keys.
+    pub issuers: Vec<Arc<str>>,
+    /// How it is doing.
+    pub status: KeySetStatus,
 }
 
 /// The span around a verification. Where nobody listens it must cost nothing: with `tracing`'s
@@ -527,8 +637,7 @@ impl<C> Clone for Verifier<C> {
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
-            .field("policy", &self.0.policy)
-            .field("keys", &self.0.keys)
+            .field("trusts", &self.0.trusts)
             .field("realm", &self.0.realm)
             .finish_non_exhaustive()
     }

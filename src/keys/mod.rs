@@ -37,6 +37,14 @@ impl KeySource {
         }
     }
 
+    /// The one that is fetched, if it is.
+    pub(crate) fn remote(&self) -> Option<&RemoteKeySet> {
+        match &self.0 {
+            Source::Fixed(_) => None,
+            Source::Remote(remote) => Some(remote),
+        }
+    }
+
     /// Time since the keys were last given by the auth server; `None` for fixed ones.
     pub(crate) fn age(&self) -> Option<Duration> {
         match &self.0 {

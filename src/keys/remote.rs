@@ -220,6 +220,11 @@ impl RemoteKeySet {
         }
     }
 
+    /// Whether both are clones of one set.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Time since the last good answer.
     pub(crate) fn age(&self) -> Option<Duration> {
         self.0.loaded.load().as_deref().map(Loaded::age)

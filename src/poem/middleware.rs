@@ -6,7 +6,7 @@ use poem::{Endpoint, Middleware, Request, Result};
 use serde::de::DeserializeOwned;
 
 use super::reject;
-use crate::authorization::Requirement;
+use crate::authorization::Guard;
 use crate::claims::BetterAuthUser;
 use crate::gate::{Gate, conceal_credentials};
 use crate::verifier::Verifier;
@@ -27,10 +27,12 @@ impl<C> BearerAuthMiddleware<C> {
         Self(self.0.optional())
     }
 
-    /// Refuses principals that lack something with a 403. Several requirements must all be met;
-    /// an anonymous request that [`optional`](Self::optional) lets through is not asked.
-    pub fn require(self, requirement: Requirement) -> Self {
-        Self(self.0.require(requirement))
+    /// Refuses principals that lack something with a 403: a
+    /// [`Requirement`](crate::Requirement), or a rule of the application's own as a closure, see
+    /// [`Guard`]. Several must all be met; an anonymous request that
+    /// [`optional`](Self::optional) lets through is not asked.
+    pub fn require(self, guard: impl Guard<C>) -> Self {
+        Self(self.0.require(guard))
     }
 }
 
@@ -77,7 +79,7 @@ impl<E: Endpoint, C: DeserializeOwned + Send + Sync + 'static> Endpoint
         let authenticated = self.gate.verifier.authenticate(request.headers()).await;
         match self.gate.admit(authenticated, request.extensions_mut()) {
             Ok(()) => self.inner.call(request).await,
-            Err(rejection) => Err(reject(&request, self.gate.verifier.realm(), rejection)),
+            Err(rejection) => Err(reject(&request, self.gate.verifier.challenge(), rejection)),
         }
     }
 }

@@ -64,43 +64,61 @@
 //! # }
 //! ```
 
+mod documented;
+mod guarded;
 mod middleware;
 mod security_scheme;
 
+pub use documented::Documented;
+pub use guarded::{Access, Guarded};
 pub use middleware::{BearerAuthEndpoint, BearerAuthMiddleware};
 pub use security_scheme::{BearerAuth, OptionalBearerAuth, Public};
 
 use poem::{Request, Response};
 
 use crate::bearer::Rejection;
-use crate::problem::TraceId;
+use crate::problem::{PROBLEM_JSON, Problem, TraceId};
+use crate::protected_resource::Challenge;
+use crate::verifier::Verifier;
 #[allow(unused_imports, reason = "named in the documentation")]
 use crate::{Principal, Requirement};
 
 /// Turns a rejection into the error to answer `request` with: status, challenge, problem
-/// document. The [`Rejection`] is in the response's extensions and in the error's data.
+/// document. `challenge` is the realm, or [`Verifier::challenge`](crate::Verifier::challenge). The
+/// [`Rejection`] is in the response's extensions and in the error's data.
 ///
-/// A handler uses it for what it finds lacking itself:
+/// A handler uses it for what it finds lacking itself, where that depends on more than the token; what
+/// an operation demands of every caller belongs into its signature, see [`Guarded`].
 ///
 /// ```
 /// use keyward::poem::{BearerAuth, reject};
 /// use keyward::Requirement;
 /// use poem::Request;
-/// use poem_openapi::{OpenApi, payload::PlainText};
+/// use poem_openapi::{OpenApi, param::Path, payload::PlainText};
 ///
 /// struct Api;
 ///
 /// #[OpenApi]
 /// impl Api {
-///     #[oai(path = "/admin", method = "get")]
-///     async fn admin(&self, request: &Request, auth: BearerAuth) -> poem::Result<PlainText<&'static str>> {
-///         auth.0.require(&Requirement::role("admin")).map_err(|lack| reject(request, "api", lack.into()))?;
+///     #[oai(path = "/organizations/:id", method = "get")]
+///     async fn organization(
+///         &self,
+///         request: &Request,
+///         auth: BearerAuth,
+///         id: Path<String>,
+///     ) -> poem::Result<PlainText<&'static str>> {
+///         let member = Requirement::organization(id.0);
+///         auth.0.require(&member).map_err(|lack| reject(request, "api", lack.into()))?;
 ///         Ok(PlainText("welcome"))
 ///     }
 /// }
 /// ```
-pub fn reject(request: &Request, realm: &str, rejection: Rejection) -> poem::Error {
-    let response = rejection.to_response(realm, request.extensions().get::<TraceId>());
+pub fn reject<'c>(
+    request: &Request,
+    challenge: impl Into<Challenge<'c>>,
+    rejection: Rejection,
+) -> poem::Error {
+    let response = rejection.to_response(challenge, request.extensions().get::<TraceId>());
     let (parts, body) = response.into_parts();
     let mut response = Response::builder().status(parts.status).body(body);
     *response.headers_mut() = parts.headers;
@@ -108,4 +126,18 @@ pub fn reject(request: &Request, realm: &str, rejection: Rejection) -> poem::Err
     let mut error = poem::Error::from_response(response);
     error.set_data(rejection);
     error
+}
+
+/// The verifier that the application gave as data. Without one nobody passes.
+pub(crate) fn verifier<C: Send + Sync + 'static>(request: &Request) -> poem::Result<&Verifier<C>> {
+    request.data::<Verifier<C>>().ok_or_else(|| {
+        tracing::error!("no Verifier<C> of the operation's claims type in the endpoint's data");
+        let problem = Problem::new(500, "internal_error", "Internal error")
+            .with_trace_id(request.extensions().get::<TraceId>());
+        let response = Response::builder()
+            .status(poem::http::StatusCode::INTERNAL_SERVER_ERROR)
+            .content_type(PROBLEM_JSON)
+            .body(problem.to_json());
+        poem::Error::from_response(response)
+    })
 }

@@ -8,13 +8,11 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::de::DeserializeOwned;
 
-use super::reject;
+use super::{reject, verifier};
 use crate::claims::{BetterAuthUser, Principal};
-use crate::problem::{PROBLEM_JSON, Problem, TraceId};
-use crate::verifier::Verifier;
 
 /// The scheme's name in `components.securitySchemes`.
-const NAME: &str = "BearerAuth";
+pub(super) const NAME: &str = "BearerAuth";
 
 /// An operation's caller, who has a good token. See the [module](super) for an example. Make it the
 /// first argument: those before it are read, and may be refused, for callers without a token too.
@@ -52,7 +50,7 @@ impl<'a, C: DeserializeOwned + Send + Sync + 'static> ApiExtractor<'a> for Beare
         let verifier = verifier::<C>(request)?;
         match verifier.authenticate(request.headers()).await {
             Ok(principal) => Ok(Self(principal)),
-            Err(rejection) => Err(reject(request, verifier.realm(), rejection)),
+            Err(rejection) => Err(reject(request, verifier.challenge(), rejection)),
         }
     }
 }
@@ -83,7 +81,7 @@ impl<'a, C: DeserializeOwned + Send + Sync + 'static> ApiExtractor<'a> for Optio
         let verifier = verifier::<C>(request)?;
         match verifier.authenticate_optional(request.headers()).await {
             Ok(principal) => Ok(Self(principal)),
-            Err(rejection) => Err(reject(request, verifier.realm(), rejection)),
+            Err(rejection) => Err(reject(request, verifier.challenge(), rejection)),
         }
     }
 }
@@ -123,18 +121,4 @@ fn register(registry: &mut Registry) {
             openid_connect_url: None,
         },
     );
-}
-
-/// The verifier that the application gave as data. Without one nobody passes.
-fn verifier<C: Send + Sync + 'static>(request: &Request) -> Result<&Verifier<C>> {
-    request.data::<Verifier<C>>().ok_or_else(|| {
-        tracing::error!("no Verifier<C> of the operation's claims type in the endpoint's data");
-        let problem = Problem::new(500, "internal_error", "Internal error")
-            .with_trace_id(request.extensions().get::<TraceId>());
-        let response = poem::Response::builder()
-            .status(poem::http::StatusCode::INTERNAL_SERVER_ERROR)
-            .content_type(PROBLEM_JSON)
-            .body(problem.to_json());
-        poem::Error::from_response(response)
-    })
 }

@@ -153,11 +153,11 @@ pub(super) fn refuse<C>(
     request_extensions: &Extensions,
     grpc: bool,
 ) -> Refusal {
-    let realm = gate.verifier.realm();
+    let challenge = gate.verifier.challenge();
     match grpc {
-        true => grpc::response(rejection, realm),
+        true => grpc::response(rejection, challenge),
         false => rejection
-            .to_response(realm, request_extensions.get::<TraceId>())
+            .to_response(challenge, request_extensions.get::<TraceId>())
             .map(Into::into),
     }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response};
 
-use crate::bearer::Rejection;
+use crate::bearer::{Rejection, quotable};
+use crate::protected_resource::Challenge;
 
 /// Whether a request is a gRPC call.
 pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
@@ -19,7 +20,7 @@ pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
 }
 
 /// A response that consists of trailers only, which HTTP/2 sends as headers.
-pub(super) fn response(rejection: &Rejection, realm: &str) -> Response<Bytes> {
+pub(super) fn response(rejection: &Rejection, challenge: Challenge<'_>) -> Response<Bytes> {
     let status = match rejection.status() {
         403 => "7",  // PERMISSION_DENIED
         503 => "14", // UNAVAILABLE
@@ -30,13 +31,14 @@ pub(super) fn response(rejection: &Rejection, realm: &str) -> Response<Bytes> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("grpc-status", HeaderValue::from_static(status));
-    // The messages are fixed texts of printable ASCII without a percent sign: nothing to encode.
-    let message = HeaderValue::from_str(&format!("{}: {rejection}", rejection.code()));
+    // A percent sign would begin what is encoded; the messages of this crate have none.
+    let message = quotable(&format!("{}: {rejection}", rejection.code())).replace('%', "");
+    let message = HeaderValue::try_from(message);
     if let Ok(message) = message {
         headers.insert("grpc-message", message);
     }
     let challenge = rejection
-        .www_authenticate(realm)
+        .www_authenticate(challenge)
         .and_then(|value| HeaderValue::from_str(&value).ok());
     if let Some(challenge) = challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);

@@ -55,7 +55,7 @@ use std::fmt;
 
 use tower_layer::Layer;
 
-use crate::authorization::Requirement;
+use crate::authorization::Guard;
 use crate::claims::BetterAuthUser;
 use crate::gate::Gate;
 use crate::verifier::Verifier;
@@ -76,10 +76,12 @@ impl<C> BearerAuthLayer<C> {
         Self(self.0.optional())
     }
 
-    /// Refuses principals that lack something with a 403. Several requirements must all be met;
-    /// an anonymous request that [`optional`](Self::optional) lets through is not asked.
-    pub fn require(self, requirement: Requirement) -> Self {
-        Self(self.0.require(requirement))
+    /// Refuses principals that lack something with a 403: a
+    /// [`Requirement`](crate::Requirement), or a rule of the application's own as a closure, see
+    /// [`Guard`]. Several must all be met; an anonymous request that
+    /// [`optional`](Self::optional) lets through is not asked.
+    pub fn require(self, guard: impl Guard<C>) -> Self {
+        Self(self.0.require(guard))
     }
 }
 

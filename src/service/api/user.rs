@@ -44,8 +44,9 @@ impl<'a> ApiExtractor<'a> for User {
         let caller = <BearerAuth as ApiExtractor>::from_request(request, body, options).await?;
         let BearerAuth(principal) = caller;
         if let Err(lack) = principal.require_user() {
-            let realm = request.data::<Verifier>().map_or("", Verifier::realm);
-            return Err(reject(request, realm, lack.into()));
+            let verifier = request.data::<Verifier>();
+            let challenge = verifier.map_or("".into(), Verifier::challenge);
+            return Err(reject(request, challenge, lack.into()));
         }
         subject::record(principal.subject());
         Ok(Self(principal))
