@@ -161,7 +161,9 @@ pub use claims::{BetterAuthUser, Claims, Principal, Verified};
 pub use clock::{Clock, SystemClock};
 pub use error::{Claim, VerifyError};
 pub use keys::KeySource;
-pub use keys::fetch::{FetchError, FetchFuture, FetchKeySet, Fetched};
+#[cfg(feature = "remote")]
+pub use keys::discovery::DiscoveryFetcher;
+pub use keys::fetch::{FetchError, FetchFuture, FetchKeySet, Fetched, MetadataError};
 #[cfg(feature = "remote")]
 pub use keys::http::{BetterAuthUrl, HttpFetcher, UrlError};
 pub use keys::key::{SkipReason, VerifyingKey};

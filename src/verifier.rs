@@ -217,6 +217,63 @@ impl Verifier {
             crate::RemoteKeySet::new(url.fetcher(false)?, Default::default()),
         ))
     }
+
+    /// Sets up a verifier for the OAuth access tokens that a Better Auth server with
+    /// `@better-auth/oauth-provider` issues for `resource`, the API's own URL: `typ` `at+jwt`,
+    /// issuer `{base_url}/api/auth`, and a client that may be a user's or act for itself. See
+    /// [`Policy::for_access_tokens`].
+    ///
+    /// An access token is a JWT only if the client asks for `resource` (RFC 8707); without it is an
+    /// opaque text, which is refused as `session_token`. What a token may do is in its scopes:
+    /// demand them, see [`Requirement::scope`](crate::Requirement::scope).
+    ///
+    /// For both kinds of token in one verifier see [`VerifierBuilder::trust`].
+    ///
+    /// ```
+    /// use keyward::{ProtectedResource, Requirement, Verifier};
+    ///
+    /// let resource = ProtectedResource::new("https://api.example.com", ["https://app.example.com/api/auth"])?;
+    /// let verifier: Verifier =
+    ///     Verifier::for_better_auth_oauth("https://app.example.com", resource.resource())?
+    ///         .resource_metadata(resource.metadata_url())
+    ///         .build();
+    /// let read = Requirement::scope("tasks:read");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `base_url` is not a base URL, or is `http` and not a loopback host, or when `resource` is
+    /// empty.
+    #[cfg(feature = "remote")]
+    pub fn for_better_auth_oauth(
+        base_url: &str,
+        resource: &str,
+    ) -> Result<VerifierBuilder, crate::UrlError> {
+        let url = crate::BetterAuthUrl::parse(base_url)?;
+        let policy = Policy::for_access_tokens([url.oauth_issuer()], [resource])
+            .map_err(|_| crate::UrlError::Invalid)?;
+        Ok(Self::builder(
+            policy,
+            crate::RemoteKeySet::new(url.fetcher(false)?, Default::default()),
+        ))
+    }
+
+    /// Sets up a verifier for the OAuth access tokens (RFC 9068) of any issuer that serves metadata,
+    /// by which its keys are found: see [`DiscoveryFetcher`](crate::DiscoveryFetcher). `issuer` is
+    /// spelled as its tokens spell it; `resource` is the API's own URL.
+    ///
+    /// # Errors
+    /// When `issuer` is not a plain https URL, or when `resource` is empty.
+    #[cfg(feature = "remote")]
+    pub fn for_oauth(issuer: &str, resource: &str) -> Result<VerifierBuilder, crate::UrlError> {
+        let fetcher = crate::DiscoveryFetcher::new(issuer, false)?;
+        let policy = Policy::for_access_tokens([issuer], [resource])
+            .map_err(|_| crate::UrlError::Invalid)?;
+        Ok(Self::builder(
+            policy,
+            crate::RemoteKeySet::new(fetcher, Default::default()),
+        ))
+    }
 }
 
 /// How far a verification got without waiting.

@@ -86,6 +86,35 @@ pub enum FetchError {
     /// A body over the size limit.
     #[error("the key set is larger than {0} bytes")]
     TooLarge(usize),
+    /// The issuer's metadata, which say where the key set is, cannot be used.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+}
+
+/// Why an issuer's metadata (RFC 8414, OpenID Connect Discovery 1.0) cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// None of the places has a JSON object.
+    #[error("the issuer serves no metadata at any of the well-known places")]
+    NotFound,
+    /// Not a JSON object with unique names, or a member of the wrong type.
+    #[error("the issuer's metadata are not what RFC 8414 describes")]
+    Malformed,
+    /// The metadata name another issuer (RFC 8414 §3.3).
+    #[error("the metadata are another issuer's; issuers are compared as exact strings")]
+    IssuerMismatch,
+    /// No `jwks_uri`.
+    #[error("the metadata name no jwks_uri")]
+    NoKeySet,
+    /// A `jwks_uri` that is not a plain https URL.
+    #[error("the metadata's jwks_uri is not an https URL without user, query and fragment")]
+    KeySetUrl,
+    /// A `jwks_uri` of another origin than the issuer's.
+    #[error(
+        "the metadata's jwks_uri is of another origin than the issuer, and that is not allowed"
+    )]
+    ForeignKeySet,
 }
 
 impl FetchError {
@@ -97,6 +126,7 @@ impl FetchError {
             Self::Timeout => "timeout".into(),
             Self::Redirect(status) | Self::Status { status, .. } => status.to_string().into(),
             Self::TooLarge(_) => "too_large".into(),
+            Self::Metadata(_) => "metadata_unusable".into(),
         }
     }
 }

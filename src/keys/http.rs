@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -53,10 +54,10 @@ pub struct HttpFetcher {
     urls: Vec<Url>,
     /// The position of the URL that answered last.
     found: AtomicUsize,
-    add_headers: Option<Box<AddHeaders>>,
+    add_headers: Option<Arc<AddHeaders>>,
 }
 
-type AddHeaders = dyn Fn(&mut HeaderMap) + Send + Sync;
+pub(super) type AddHeaders = dyn Fn(&mut HeaderMap) + Send + Sync;
 
 impl HttpFetcher {
     /// Fetches from `url` alone.
@@ -68,7 +69,7 @@ impl HttpFetcher {
         Self::searching(vec![parse(url)?], allow_insecure_http)
     }
 
-    fn searching(urls: Vec<Url>, allow_insecure_http: bool) -> Result<Self, UrlError> {
+    pub(super) fn searching(urls: Vec<Url>, allow_insecure_http: bool) -> Result<Self, UrlError> {
         let loopback = urls.iter().all(is_loopback);
         let secure = urls.iter().all(|url| url.scheme() == "https");
         if !secure && !loopback && !allow_insecure_http {
@@ -106,13 +107,26 @@ impl HttpFetcher {
     /// for example.
     #[must_use]
     pub fn with_headers(mut self, add: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
-        self.add_headers = Some(Box::new(add));
+        self.add_headers = Some(Arc::new(add));
         self
+    }
+
+    pub(super) fn with_shared_headers(mut self, add: Arc<AddHeaders>) -> Self {
+        self.add_headers = Some(add);
+        self
+    }
+
+    pub(super) fn urls(&self) -> &[Url] {
+        &self.urls
     }
 
     /// One request, in a span of its own as OpenTelemetry's conventions for HTTP clients have it
     /// (version 1.23 and later).
-    async fn get(&self, url: &Url, if_none_match: Option<&str>) -> Result<Fetched, FetchError> {
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        if_none_match: Option<&str>,
+    ) -> Result<Fetched, FetchError> {
         let span = tracing::info_span!(
             "GET",
             otel.kind = "client",
@@ -265,16 +279,27 @@ impl BetterAuthUrl {
         self.0.origin().ascii_serialization()
     }
 
+    /// The issuer of the OAuth access tokens that `@better-auth/oauth-provider` issues, unless
+    /// `jwt.issuer` is set: the origin with the path the server is mounted at,
+    /// `https://app.example.com/api/auth`.
+    pub fn oauth_issuer(&self) -> String {
+        format!("{}{}", self.origin(), self.path())
+    }
+
+    fn path(&self) -> &str {
+        match self.0.path().trim_end_matches('/') {
+            "" => "/api/auth",
+            path => path,
+        }
+    }
+
     /// A fetcher that looks for the key set where Better Auth may serve it: `/jwks` below its
     /// path, then, on a 404, `/.well-known/jwks.json` at the root and below its path.
     ///
     /// # Errors
     /// As [`HttpFetcher::new`].
     pub fn fetcher(&self, allow_insecure_http: bool) -> Result<HttpFetcher, UrlError> {
-        let path = match self.0.path().trim_end_matches('/') {
-            "" => "/api/auth",
-            path => path,
-        };
+        let path = self.path();
         let at = |path: String| {
             let mut url = self.0.clone();
             url.set_path(&path);
@@ -291,7 +316,7 @@ impl BetterAuthUrl {
     }
 }
 
-fn parse(url: &str) -> Result<Url, UrlError> {
+pub(super) fn parse(url: &str) -> Result<Url, UrlError> {
     let url = Url::parse(url).map_err(|_| UrlError::Invalid)?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(UrlError::Invalid);
@@ -448,6 +473,7 @@ mod tests {
         ] {
             let url = BetterAuthUrl::parse(base).unwrap();
             assert_eq!(url.origin(), origin, "{base}");
+            assert_eq!(format!("{}/jwks", url.oauth_issuer()), jwks, "{base}");
             assert_eq!(url.fetcher(false).unwrap().urls[0].as_str(), jwks, "{base}");
         }
         let urls = BetterAuthUrl::parse("https://a.example")

@@ -1,5 +1,7 @@
 //! Keys: one key, a set of them, where sets come from, and how a fetched one is kept fresh.
 
+#[cfg(feature = "remote")]
+pub(crate) mod discovery;
 mod ed25519;
 pub(crate) mod fetch;
 #[cfg(feature = "remote")]
