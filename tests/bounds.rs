@@ -285,7 +285,14 @@ fn of_requests() {
         let store = TaskStore::connect(&url).await.unwrap();
         store.migrate().await.unwrap();
         let verifier = faces::verifier(faces::key_set(&lab::key_set()));
-        stack(app(ApiState { verifier, store }), &options)
+        stack(
+            app(ApiState {
+                verifier,
+                store,
+                oauth: None,
+            }),
+            &options,
+        )
     });
     let bearer = format!("Bearer {}", lab::token(Algorithm::EdDsa));
     let send = |request: Request<Full<Bytes>>| {

@@ -76,7 +76,11 @@ impl World {
             .await
             .unwrap();
         store.migrate().await.unwrap();
-        let app = app(ApiState { verifier, store });
+        let app = app(ApiState {
+            verifier,
+            store,
+            oauth: None,
+        });
         Self {
             service: BoxCloneSyncService::new(stack(app, &HttpOptions::default())),
             issuer,

@@ -343,7 +343,14 @@ async fn api() -> Api<
     let store = TaskStore::connect(&url).await.unwrap();
     store.migrate().await.unwrap();
     let verifier = faces::verifier(faces::key_set(&lab::key_set()));
-    Api(stack(app(ApiState { verifier, store }), &OPTIONS))
+    Api(stack(
+        app(ApiState {
+            verifier,
+            store,
+            oauth: None,
+        }),
+        &OPTIONS,
+    ))
 }
 
 fn request(method: Method, uri: Uri) -> http::request::Builder {

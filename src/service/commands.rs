@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::api::{self, ApiState};
+use super::api::{self, ApiState, OAuth};
 use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig, TelemetryArgs};
 use super::dev_issuer::DevIssuer;
 use super::error_chain::chain;
@@ -22,7 +22,7 @@ use super::server::{ServerLimits, serve, shutdown_signal};
 use super::store::{StoreError, StoreOptions, TaskStore};
 use super::telemetry::{DatabaseMetrics, Telemetry, metrics_app, observe_pool};
 use super::variable::ConfigError;
-use crate::{BetterAuthUrl, CacheOptions, Policy, Verifier};
+use crate::{BetterAuthUrl, Policy, Verifier};
 
 const DATABASE: &str = "sqlite://keyward.db";
 /// Not the one of `serve`: what is tried out is not what is kept.
@@ -140,6 +140,9 @@ pub enum CommandError {
     /// The policy.
     #[error(transparent)]
     Policy(#[from] crate::PolicyError),
+    /// What is trusted.
+    #[error(transparent)]
+    Trust(#[from] crate::TrustError),
 }
 
 impl Cli {
@@ -196,11 +199,13 @@ async fn run_serve(args: &ServeArgs) -> Result<(), CommandError> {
     let listener = bind(address).await?;
     say(&format!("listening on http://{}\n", listener.local_addr()?));
     let cors_origins = config.cors_origins.clone();
+    let oauth = config.oauth.as_ref().map(|oauth| oauth.api.clone());
     let api = ApiServer {
         listener,
         metrics,
-        verifier: config.into_verifier(&telemetry).await,
+        verifier: config.into_verifier(&telemetry).await?,
         store,
+        oauth,
         cors_origins,
         limits,
         telemetry,
@@ -235,13 +240,13 @@ async fn run_dev(args: &DevArgs) -> Result<(), CommandError> {
 
     let policy = Policy::new([issuer.url()], [issuer.url()])?;
     let fetcher = BetterAuthUrl::parse(issuer.url())?.fetcher(false)?;
+    let keys = telemetry.key_set(fetcher, None).await;
     let api = ApiServer {
         listener,
         metrics,
-        verifier: telemetry
-            .verifier(policy, fetcher, None, CacheOptions::default())
-            .await,
+        verifier: telemetry.verifier(Verifier::builder(policy, keys)),
         store,
+        oauth: None,
         cors_origins: DEV_ORIGINS.map(str::to_owned).to_vec(),
         limits,
         telemetry,
@@ -390,6 +395,7 @@ struct ApiServer {
     metrics: Option<TcpListener>,
     verifier: Verifier,
     store: TaskStore,
+    oauth: Option<OAuth>,
     cors_origins: Vec<String>,
     limits: Limits,
     telemetry: Telemetry,
@@ -414,6 +420,7 @@ impl ApiServer {
         let app = api::app(ApiState {
             verifier: self.verifier,
             store: store.clone(),
+            oauth: self.oauth,
         });
         let limits = self.limits.server;
         let (stop, stopped) = watch::channel(());

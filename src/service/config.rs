@@ -13,10 +13,13 @@ use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::limits::LimitArgs;
+use super::oauth::{Beside, OAuthArgs, OAuthConfig};
 use super::variable::{ConfigError, Variable};
 use crate::service::store::DatabaseUrl;
 use crate::service::telemetry::{SubjectHasher, Telemetry};
-use crate::{Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, Verifier, WarmStart};
+use crate::{
+    Algorithm, BetterAuthUrl, CacheOptions, HttpFetcher, Policy, TrustError, Verifier, WarmStart,
+};
 
 /// More clock difference than this is a broken clock, and leeway prolongs stolen tokens.
 const MAX_LEEWAY_SECONDS: u64 = 300;
@@ -68,6 +71,9 @@ pub struct ServeArgs {
     /// BETTER_AUTH_URL].
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "LIST")]
     pub cors_allowed_origins: Option<String>,
+    /// OAuth clients.
+    #[command(flatten)]
+    pub oauth: OAuthArgs,
     /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -176,6 +182,8 @@ pub struct ServeConfig {
     pub cache: CacheOptions,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
+    /// OAuth clients, if they may call.
+    pub oauth: Option<OAuthConfig>,
 }
 
 impl ServeConfig {
@@ -210,11 +218,15 @@ impl ServeConfig {
         let algorithms = Variable::new("JWT_ALGORITHMS", "EdDSA,ES256", &args.jwt_algorithms);
         let leeway = Variable::new("JWT_LEEWAY_SECONDS", "30", &args.jwt_leeway_seconds);
 
-        let mut policy = Policy::new(issuers, audiences).map_err(|error| ConfigError {
-            variable: "JWT_ISSUER",
-            problem: error.to_string(),
-            example: "https://app.example.com",
-        })?;
+        let mut policy =
+            Policy::new(issuers.iter().map(String::as_str), audiences).map_err(|error| {
+                ConfigError {
+                    variable: "JWT_ISSUER",
+                    problem: error.to_string(),
+                    example: "https://app.example.com",
+                }
+            })?;
+        let mut allowed = None;
         if let Some(names) = algorithms.list()? {
             let parse = |name: &String| {
                 name.parse::<Algorithm>().map_err(|_| {
@@ -225,14 +237,22 @@ impl ServeConfig {
                     ))
                 })
             };
-            let list = names.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-            policy = policy
-                .algorithms(list)
-                .map_err(|error| algorithms.error(error.to_string()))?;
+            allowed = Some(names.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
         }
-        if let Some(seconds) = leeway.number(0..=MAX_LEEWAY_SECONDS, "seconds")? {
-            policy = policy.leeway(Duration::from_secs(seconds));
-        }
+        let leeway = leeway.number(0..=MAX_LEEWAY_SECONDS, "seconds")?;
+        // For whoever's tokens.
+        let common = |mut policy: Policy| {
+            if let Some(allowed) = &allowed {
+                policy = policy
+                    .algorithms(allowed.iter().copied())
+                    .map_err(|error| algorithms.error(error.to_string()))?;
+            }
+            if let Some(seconds) = leeway {
+                policy = policy.leeway(Duration::from_secs(seconds));
+            }
+            Ok(policy)
+        };
+        policy = common(policy)?;
 
         let insecure = Variable::new(
             "JWKS_ALLOW_INSECURE_HTTP",
@@ -262,14 +282,24 @@ impl ServeConfig {
         };
 
         let directory = Variable::new("JWKS_CACHE_DIR", "/var/cache/keyward", &args.jwks_cache_dir);
-        let warm_start = match directory.optional() {
-            None => None,
+        let cache_dir = match directory.optional() {
             // What depends on where it was started may be in a place that anybody can write.
             Some(directory) if !Path::new(directory.value).is_absolute() => {
                 return Err(directory.error("is not an absolute path".to_owned()));
             }
-            Some(directory) => Some(warm_start(directory.value.as_ref(), fetcher.url())),
+            directory => directory.map(|directory| directory.value),
         };
+        let warm_start = cache_dir.map(|directory| warm_start(directory, fetcher.url()));
+        let mut oauth = args.oauth.read(&Beside {
+            base: &base,
+            issuers: &issuers,
+            key_set: fetcher.url(),
+            cache_dir,
+            allow_insecure_http: insecure,
+        })?;
+        if let Some(oauth) = &mut oauth {
+            oauth.policy = common(oauth.policy.clone())?;
+        }
 
         let mut cache = CacheOptions::default();
         let entries = Variable::new("JWT_CACHE_ENTRIES", "16384", &args.jwt_cache_entries);
@@ -297,15 +327,25 @@ impl ServeConfig {
             warm_start,
             cache,
             cors_origins,
+            oauth,
         })
     }
 
     /// The verifier. It begins to fetch keys at once, and has those of an earlier run if they were
     /// kept.
-    pub async fn into_verifier(self, telemetry: &Telemetry) -> Verifier {
-        telemetry
-            .verifier(self.policy, self.fetcher, self.warm_start, self.cache)
-            .await
+    ///
+    /// # Errors
+    /// When an issuer is trusted twice, which reading the settings finds out before.
+    pub async fn into_verifier(self, telemetry: &Telemetry) -> Result<Verifier, TrustError> {
+        let keys = telemetry.key_set(self.fetcher, self.warm_start).await;
+        let mut builder = Verifier::builder(self.policy, keys.clone()).cache(self.cache);
+        if let Some(oauth) = self.oauth {
+            let keys = oauth.keys.into_key_set(telemetry, &keys).await;
+            builder = builder
+                .trust(oauth.policy, keys)?
+                .resource_metadata(oauth.api.resource.metadata_url());
+        }
+        Ok(telemetry.verifier(builder))
     }
 }
 
@@ -382,11 +422,14 @@ impl LogArgs {
 
 /// The file of one key set. Another one, of another source or of another service, has its own in the
 /// same directory.
-fn warm_start(directory: &Path, source: &str) -> WarmStart {
+pub(super) fn warm_start(directory: &str, source: &str) -> WarmStart {
     let digest = digest::digest(&digest::SHA256, source.as_bytes());
     let name = digest.as_ref().iter().take(8);
     let name: String = name.map(|byte| format!("{byte:02x}")).collect();
-    WarmStart::new(directory.join(format!("jwks-{name}.json")), source)
+    WarmStart::new(
+        Path::new(directory).join(format!("jwks-{name}.json")),
+        source,
+    )
 }
 
 fn is_origin(text: &str) -> bool {

@@ -7,6 +7,7 @@ pub mod dev_issuer;
 mod error_chain;
 pub mod http;
 pub mod limits;
+pub mod oauth;
 pub mod process;
 pub mod server;
 pub mod store;

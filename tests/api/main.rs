@@ -6,11 +6,12 @@ mod document;
 mod errors;
 mod health;
 mod me;
+mod oauth;
 mod tasks;
 
 use std::sync::LazyLock;
 
-use keyward::service::api::{ApiState, app, document as openapi_document};
+use keyward::service::api::{ApiState, OAuth, app, document as openapi_document};
 use keyward::service::store::{DatabaseUrl, TaskStore};
 use keyward::testing::TestIssuer;
 use keyward::{KeySet, PROBLEM_JSON, Policy, TraceId, Verifier};
@@ -50,11 +51,16 @@ impl Api {
     }
 
     async fn with(issuer: TestIssuer, verifier: Verifier) -> Self {
+        Self::with_oauth(issuer, verifier, None).await
+    }
+
+    async fn with_oauth(issuer: TestIssuer, verifier: Verifier, oauth: Option<OAuth>) -> Self {
         let url = DatabaseUrl::parse("sqlite::memory:").unwrap();
         let store = TaskStore::connect(&url).await.unwrap();
         let state = ApiState {
             verifier,
             store: store.clone(),
+            oauth,
         };
         Self {
             endpoint: app(state).boxed(),

@@ -195,7 +195,14 @@ impl Service {
     pub async fn start(verifier: Verifier, store: TaskStore) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = stack(app(ApiState { verifier, store }), &HttpOptions::default());
+        let service = stack(
+            app(ApiState {
+                verifier,
+                store,
+                oauth: None,
+            }),
+            &HttpOptions::default(),
+        );
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let stopped = async {

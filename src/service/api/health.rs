@@ -53,7 +53,7 @@ impl Example for Health {
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Readiness {
-    /// The keys that tokens are verified with.
+    /// The keys that tokens are verified with: those of each issuer, if there are several.
     pub keys: KeysReadiness,
     /// The database.
     pub database: DatabaseReadiness,
@@ -64,9 +64,10 @@ pub struct Readiness {
 #[oai(rename_all = "camelCase")]
 #[serde(rename_all = "camelCase")]
 pub struct KeysReadiness {
-    /// Whether tokens can be verified: there are keys, and they are not too old.
+    /// Whether tokens can be verified: there are keys, and they are not too old. Of several sets of
+    /// keys, whether all are usable.
     pub usable: bool,
-    /// Seconds since the auth server last gave them; null if it has not yet, or if they are fixed.
+    /// Seconds since the auth server last gave them, the oldest if there are several sets; null if it has not yet, or if they are fixed.
     #[oai(nullable, validator(minimum(value = "0")))]
     pub age_seconds: Option<i64>,
 }

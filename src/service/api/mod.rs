@@ -3,7 +3,7 @@
 //! A request comes through the files in this order:
 //! - `problems`: whatever fails further in leaves here as a problem document.
 //! - `router`: path and method; `query`: the query string, which must be as documented.
-//! - `user`: the caller, by their token; `parameter`, `precondition`, `body`: the rest of the
+//! - `user`: the caller, by their token, and with the scopes of `oauth`; `parameter`, `precondition`, `body`: the rest of the
 //!   request, typed and checked.
 //! - `tasks`, `me`, `health`: what is done about it; `answer`: the JSON that goes back.
 //!
@@ -17,6 +17,7 @@ mod document;
 mod error;
 mod health;
 mod me;
+mod oauth;
 mod parameter;
 mod precondition;
 mod problems;
@@ -30,6 +31,7 @@ mod user;
 pub use body::MAX_BODY_BYTES;
 pub use document::{document, to_text};
 pub use error::{ApiError, KINDS, Kind};
+pub use oauth::{OAuth, READ, WRITE};
 pub use router::MatchedRoute;
 
 use poem::{Endpoint, EndpointExt, Response};
@@ -44,6 +46,8 @@ pub struct ApiState {
     pub verifier: Verifier,
     /// Where the tasks are.
     pub store: TaskStore,
+    /// OAuth clients, if there may be any.
+    pub oauth: Option<OAuth>,
 }
 
 type Api = (health::HealthApi, me::MeApi, tasks::TasksApi);
@@ -53,6 +57,10 @@ const API: Api = (health::HealthApi, me::MeApi, tasks::TasksApi);
 /// The API as an endpoint. It answers every request, with a problem document if need be; a
 /// [`TraceId`](crate::TraceId) in a request's extensions is named there.
 pub fn app(state: ApiState) -> impl Endpoint<Output = Response> + 'static {
-    let routes = router::router(API, docs::routes(&document()));
-    problems::Problems(routes.data(state.verifier).data(state.store))
+    let oauth = state.oauth.as_ref();
+    let mut others = docs::routes(&document());
+    others.extend(oauth::routes(oauth));
+    let scopes = oauth::Scopes::of(oauth);
+    let routes = router::router(API, others);
+    problems::Problems(routes.data(state.verifier).data(state.store).data(scopes))
 }

@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
 
 use crate::service::store::TaskStore;
-use crate::{FetchFuture, FetchKeySet, Verifier};
+use crate::{FetchFuture, FetchKeySet, KeySetStatus, TrustedKeySet, Verifier};
 
 /// As OpenTelemetry's conventions advise for HTTP and for databases, in seconds, with three more for
 /// what is answered from memory.
@@ -147,38 +147,72 @@ macro_rules! observed {
     }};
 }
 
+/// An instrument that shows a value of each key set.
+macro_rules! observed_per_key_set {
+    ($builder:expr, $unit:literal, $description:literal, $verifier:ident, $status:ident => $value:expr) => {{
+        let verifier = $verifier.clone();
+        $builder
+            .with_unit($unit)
+            .with_description($description)
+            .with_callback(move |observer| {
+                for ($status, attributes) in key_sets(&verifier) {
+                    if let Some(value) = $value {
+                        observer.observe(value, &attributes);
+                    }
+                }
+            })
+            .build();
+    }};
+}
+
+/// How each key set is doing. Where there are several, an attribute names the first of its issuers;
+/// one alone is what its series have always been.
+fn key_sets(verifier: &Verifier) -> Vec<(KeySetStatus, Vec<KeyValue>)> {
+    let sets = verifier.key_sets();
+    let several = sets.len() > 1;
+    let attributes = |set: &TrustedKeySet| {
+        let issuer = set.issuers.first().filter(|_| several)?;
+        Some(KeyValue::new("keyward.issuer", issuer.to_string()))
+    };
+    let sets = sets.into_iter().map(|set| {
+        let attributes = attributes(&set).into_iter().collect();
+        (set.status, attributes)
+    });
+    sets.collect()
+}
+
 /// Shows how the keys are, and the cache of verified tokens.
 pub fn observe_keys(meter: &Meter, verifier: &Verifier) {
-    let result = |succeeded: bool| {
-        let result = if succeeded { "succeeded" } else { "failed" };
-        [KeyValue::new("keyward.result", result)]
-    };
     let counted = verifier.clone();
     meter
         .u64_observable_counter("keyward.key_set.refreshes")
         .with_unit("{refresh}")
         .with_description("Attempts to fetch the key set, by how they ended.")
         .with_callback(move |observer| {
-            if let Some(status) = counted.key_set_status() {
-                observer.observe(status.succeeded, &result(true));
-                observer.observe(status.failed, &result(false));
+            for (status, attributes) in key_sets(&counted) {
+                for (result, count) in [("succeeded", status.succeeded), ("failed", status.failed)]
+                {
+                    let mut attributes = attributes.clone();
+                    attributes.push(KeyValue::new("keyward.result", result));
+                    observer.observe(count, &attributes);
+                }
             }
         })
         .build();
-    observed!(
+    observed_per_key_set!(
         meter.u64_observable_counter("keyward.key_set.unknown_keys"), "{lookup}",
         "Tokens whose kid the key set did not hold at first.",
-        verifier => verifier.key_set_status().map(|status| status.unknown_keys)
+        verifier, status => Some(status.unknown_keys)
     );
-    observed!(
+    observed_per_key_set!(
         meter.f64_observable_gauge("keyward.key_set.age"), "s",
         "Time since the auth server last gave the key set.",
-        verifier => verifier.key_set_status().and_then(|status| Some(status.age?.as_secs_f64()))
+        verifier, status => status.age.map(|age| age.as_secs_f64())
     );
-    observed!(
+    observed_per_key_set!(
         meter.u64_observable_gauge("keyward.key_set.keys"), "{key}",
         "Keys that can verify tokens.",
-        verifier => verifier.key_set_status().map(|status| status.keys as u64)
+        verifier, status => Some(status.keys as u64)
     );
     observed!(
         meter.u64_observable_gauge("keyward.cache.entries"), "{token}",

@@ -51,8 +51,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::config::{LogArgs, LogFormat, TelemetryArgs};
 use super::variable::ConfigError;
 use crate::{
-    CacheOptions, FetchKeySet, HttpFetcher, Policy, RefreshOptions, RemoteKeySet, Verifier,
-    WarmStart,
+    DiscoveryFetcher, FetchKeySet, HttpFetcher, RefreshOptions, RemoteKeySet, Verifier,
+    VerifierBuilder, WarmStart,
 };
 
 /// The instrumentation scope of all that the service emits.
@@ -140,29 +140,51 @@ impl Telemetry {
         RequestTelemetry::new(self.tracer(), metrics)
     }
 
-    /// A verifier whose fetches carry the trace on, and that is measured if anything is. It begins to
+    /// A key set whose fetches carry the trace on, and that is measured if anything is. It begins to
     /// fetch keys at once.
-    pub async fn verifier(
+    pub async fn key_set(
         &self,
-        policy: Policy,
         fetcher: HttpFetcher,
         warm_start: Option<WarmStart>,
-        cache: CacheOptions,
-    ) -> Verifier {
+    ) -> RemoteKeySet {
         let fetcher = match self.traces {
             Some(_) => fetcher.with_headers(propagation::inject),
             None => fetcher,
         };
+        self.timed_key_set(fetcher, warm_start).await
+    }
+
+    /// As [`key_set`](Self::key_set), found by the issuer's metadata.
+    pub async fn discovered_key_set(
+        &self,
+        fetcher: DiscoveryFetcher,
+        warm_start: Option<WarmStart>,
+    ) -> RemoteKeySet {
+        let fetcher = match self.traces {
+            Some(_) => fetcher.with_headers(propagation::inject),
+            None => fetcher,
+        };
+        self.timed_key_set(fetcher, warm_start).await
+    }
+
+    async fn timed_key_set(
+        &self,
+        fetcher: impl FetchKeySet,
+        warm_start: Option<WarmStart>,
+    ) -> RemoteKeySet {
+        match self.measures() {
+            true => key_set(TimedFetcher::new(fetcher, &Self::meter()), warm_start).await,
+            false => key_set(fetcher, warm_start).await,
+        }
+    }
+
+    /// The verifier, measured if anything is.
+    pub fn verifier(&self, builder: VerifierBuilder) -> Verifier {
         if !self.measures() {
-            let keys = key_set(fetcher, warm_start).await;
-            return Verifier::builder(policy, keys).cache(cache).build();
+            return builder.build();
         }
         let meter = Self::meter();
-        let keys = key_set(TimedFetcher::new(fetcher, &meter), warm_start).await;
-        let verifier = Verifier::builder(policy, keys)
-            .cache(cache)
-            .observer(VerificationMetrics::new(&meter))
-            .build();
+        let verifier = builder.observer(VerificationMetrics::new(&meter)).build();
         observe_keys(&meter, &verifier);
         verifier
     }

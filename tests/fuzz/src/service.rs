@@ -36,6 +36,7 @@ static SERVICE: LazyLock<Mutex<Stack>> = LazyLock::new(|| {
         let state = ApiState {
             verifier: CACHED.clone(),
             store,
+            oauth: None,
         };
         Mutex::new(BoxCloneService::new(stack(app(state), &OPTIONS)))
     })

@@ -19,7 +19,8 @@ use super::{API, Api};
 
 const DESCRIPTION: &str = "A small task list that shows Keyward at work.\n\n\
     Every request but those for the service's health needs a JWT of the Better Auth server as a \
-    bearer token. Every error is a problem document (RFC 9457) with a stable `code`.";
+    bearer token, or, where the service is set up for OAuth clients, an access token of that server: \
+    with the scope `tasks:read` to read tasks, and `tasks:write` to change them. Every error is a problem document (RFC 9457) with a stable `code`.";
 
 /// The document.
 pub fn document() -> Value {

@@ -170,7 +170,8 @@ fn shared() -> Vec<Shared> {
         .with_challenge(),
         Shared::new(
             "Forbidden",
-            "The token is good and not enough: this is for users.",
+            "The token is good and not enough: this is for users, and what an OAuth client does for one \
+             needs the scope that the challenge names.",
             &rejection(Forbidden::UserRequired.into()),
         )
         .with_challenge(),

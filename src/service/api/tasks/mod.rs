@@ -19,7 +19,7 @@ use super::parameter::{Limit, Path, Query, TaskId};
 use super::precondition::{IfMatch, entity_tag};
 use super::tags::Tag;
 use super::text::{SearchText, Title};
-use super::user::User;
+use super::user::{Read, User, Write};
 use crate::service::store::{self, DeleteOutcome, TaskStore, UpdateOutcome};
 
 /// The operations on tasks.
@@ -79,7 +79,7 @@ impl TasksApi {
     async fn list_tasks(
         &self,
         Data(store): Data<&TaskStore>,
-        user: User,
+        user: User<Read>,
         /// How many tasks the page may hold.
         limit: Query<Limit>,
         /// Where the page begins: the `nextCursor` of the page before.
@@ -112,7 +112,7 @@ impl TasksApi {
     async fn create_task(
         &self,
         Data(store): Data<&TaskStore>,
-        user: User,
+        user: User<Write>,
         /// The task.
         task: Body<NewTask>,
     ) -> Result<Created> {
@@ -137,7 +137,7 @@ impl TasksApi {
     async fn get_task(
         &self,
         Data(store): Data<&TaskStore>,
-        user: User,
+        user: User<Read>,
         /// The task's id.
         id: Path<TaskId>,
     ) -> Result<Found> {
@@ -156,7 +156,7 @@ impl TasksApi {
     async fn update_task(
         &self,
         Data(store): Data<&TaskStore>,
-        user: User,
+        user: User<Write>,
         /// The task's id.
         id: Path<TaskId>,
         /// Change the task only if it still has one of these entity tags; `*` for any.
@@ -189,7 +189,7 @@ impl TasksApi {
     async fn delete_task(
         &self,
         Data(store): Data<&TaskStore>,
-        user: User,
+        user: User<Write>,
         /// The task's id.
         id: Path<TaskId>,
         /// Delete the task only if it still has one of these entity tags; `*` for any.
