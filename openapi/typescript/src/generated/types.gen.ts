@@ -38,11 +38,11 @@ export type HealthStatus = 'ok';
  */
 export type KeysReadiness = {
     /**
-     * Seconds since the auth server last gave them; null if it has not yet, or if they are fixed.
+     * Seconds since the auth server last gave them, the oldest if there are several sets; null if it has not yet, or if they are fixed.
      */
     ageSeconds: number | null;
     /**
-     * Whether tokens can be verified: there are keys, and they are not too old.
+     * Whether tokens can be verified: there are keys, and they are not too old. Of several sets of keys, whether all are usable.
      */
     usable: boolean;
 };
@@ -105,7 +105,7 @@ export type Problem = {
     /**
      * The stable machine code. Or one of the client's own: see `ApiError`.
      */
-    code: 'authorization_malformed' | 'authorization_repeated' | 'authorization_scheme_unsupported' | 'bad_request' | 'body_invalid' | 'body_malformed' | 'credentials_missing' | 'cursor_invalid' | 'database_unavailable' | 'http_error' | 'id_invalid' | 'if_match_invalid' | 'internal_error' | 'key_algorithm_mismatch' | 'key_id_missing' | 'key_unknown' | 'keys_unavailable' | 'method_not_allowed' | 'network_error' | 'not_found' | 'not_ready' | 'parameter_invalid' | 'parameter_repeated' | 'parameter_unknown' | 'payload_too_large' | 'precondition_failed' | 'query_malformed' | 'request_refused' | 'response_invalid' | 'role_required' | 'scope_required' | 'session_ended' | 'session_token' | 'task_not_found' | 'timed_out' | 'timeout' | 'token_algorithm_not_allowed' | 'token_audience_mismatch' | 'token_claim_invalid' | 'token_claim_missing' | 'token_claims_rejected' | 'token_critical_header' | 'token_encrypted' | 'token_expired' | 'token_header_invalid' | 'token_issued_in_future' | 'token_issuer_mismatch' | 'token_malformed' | 'token_not_yet_valid' | 'token_payload_invalid' | 'token_payload_unencoded' | 'token_sender_constrained' | 'token_signature_invalid' | 'token_time_in_milliseconds' | 'token_too_large' | 'token_type_not_accepted' | 'token_unavailable' | 'unsupported_media_type' | 'user_required';
+    code: 'authorization_malformed' | 'authorization_repeated' | 'authorization_scheme_unsupported' | 'bad_request' | 'body_invalid' | 'body_malformed' | 'credentials_missing' | 'cursor_invalid' | 'database_unavailable' | 'http_error' | 'id_invalid' | 'if_match_invalid' | 'internal_error' | 'issuer_required' | 'key_algorithm_mismatch' | 'key_id_missing' | 'key_unknown' | 'keys_unavailable' | 'method_not_allowed' | 'network_error' | 'not_found' | 'not_ready' | 'organization_required' | 'organization_role_required' | 'parameter_invalid' | 'parameter_repeated' | 'parameter_unknown' | 'payload_too_large' | 'precondition_failed' | 'query_malformed' | 'request_refused' | 'response_invalid' | 'role_required' | 'scope_required' | 'session_ended' | 'session_token' | 'task_not_found' | 'timed_out' | 'timeout' | 'token_algorithm_not_allowed' | 'token_audience_mismatch' | 'token_claim_invalid' | 'token_claim_missing' | 'token_claims_rejected' | 'token_critical_header' | 'token_encrypted' | 'token_expired' | 'token_header_invalid' | 'token_issued_in_future' | 'token_issuer_mismatch' | 'token_malformed' | 'token_not_yet_valid' | 'token_payload_invalid' | 'token_payload_unencoded' | 'token_sender_constrained' | 'token_signature_invalid' | 'token_time_in_milliseconds' | 'token_too_large' | 'token_type_not_accepted' | 'token_unavailable' | 'unsupported_media_type' | 'user_required';
     /**
      * What is wrong with this request. Repeats nothing of what was sent.
      */
@@ -141,7 +141,7 @@ export type Readiness = {
      */
     database: DatabaseReadiness;
     /**
-     * The keys that tokens are verified with.
+     * The keys that tokens are verified with: those of each issuer, if there are several.
      */
     keys: KeysReadiness;
 };
@@ -239,7 +239,7 @@ export type GetMeErrors = {
      */
     401: Problem;
     /**
-     * The token is good and not enough: this is for users.
+     * The token is good and not enough: this is for users, and what an OAuth client does for one needs the scope that the challenge names.
      */
     403: Problem;
     /**
@@ -301,7 +301,7 @@ export type ListTasksErrors = {
      */
     401: Problem;
     /**
-     * The token is good and not enough: this is for users.
+     * The token is good and not enough: this is for users, and what an OAuth client does for one needs the scope that the challenge names.
      */
     403: Problem;
     /**
@@ -349,7 +349,7 @@ export type CreateTaskErrors = {
      */
     401: Problem;
     /**
-     * The token is good and not enough: this is for users.
+     * The token is good and not enough: this is for users, and what an OAuth client does for one needs the scope that the challenge names.
      */
     403: Problem;
     /**
@@ -409,7 +409,7 @@ export type DeleteTaskErrors = {
      */
     401: Problem;
     /**
-     * The token is good and not enough: this is for users.
+     * The token is good and not enough: this is for users, and what an OAuth client does for one needs the scope that the challenge names.
      */
     403: Problem;
     /**
@@ -467,7 +467,7 @@ export type GetTaskErrors = {
      */
     401: Problem;
     /**
-     * The token is good and not enough: this is for users.
+     * The token is good and not enough: this is for users, and what an OAuth client does for one needs the scope that the challenge names.
      */
     403: Problem;
     /**
@@ -530,7 +530,7 @@ export type UpdateTaskErrors = {
      */
     401: Problem;
     /**
-     * The token is good and not enough: this is for users.
+     * The token is good and not enough: this is for users, and what an OAuth client does for one needs the scope that the challenge names.
      */
     403: Problem;
     /**
