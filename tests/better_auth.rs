@@ -5,6 +5,9 @@ mod auth_server;
 #[path = "support/keyward.rs"]
 mod service;
 
+#[path = "better_auth/oauth.rs"]
+mod oauth;
+
 mod better_auth {
     use std::time::{Duration, Instant};
 

@@ -13,25 +13,31 @@ export function oauthPlugin() {
   return oauthProvider({
     loginPage: "/sign-in",
     consentPage: "/consent",
-    scopes: ["openid", "profile", "email", "offline_access", "tasks:read"],
+    scopes: ["openid", "profile", "email", "offline_access", "tasks:read", "tasks:write"],
     // Who may set up clients: whoever is signed in.
     clientPrivileges: () => true,
     silenceWarnings: { oauthAuthServerConfig: true, openidConfig: true },
   });
 }
 
+// Those that the provider was told of. There is one provider in a process.
+const resources = new Set();
+
 // Signs a user up, has a client get every kind of token, and signs the user out again.
 export async function oauthTokens(auth, url, { resource }) {
   const redirectUri = "https://client.example/callback";
   const cookie = await signUp(url);
   const headers = new Headers({ cookie });
-  await auth.api.adminCreateOAuthResource({ headers, body: { identifier: resource } });
+  if (!resources.has(resource)) {
+    await auth.api.adminCreateOAuthResource({ headers, body: { identifier: resource } });
+    resources.add(resource);
+  }
   const client = await auth.api.adminCreateOAuthClient({
     headers,
     body: {
       redirect_uris: [redirectUri],
       grant_types: ["authorization_code", "refresh_token", "client_credentials"],
-      scope: "openid profile email offline_access tasks:read",
+      scope: "openid profile email offline_access tasks:read tasks:write",
       client_credentials_scopes: ["tasks:read"],
       token_endpoint_auth_method: "client_secret_post",
       skip_consent: true,
@@ -88,6 +94,14 @@ export async function oauthTokens(auth, url, { resource }) {
     { ...(await code({ resource })), resource },
     { dpop: await dpopProof(`${url}/api/auth/oauth2/token`) },
   );
+  const withScope = async (scope) => {
+    const granted = await token({ ...(await code({ resource, scope })), resource });
+    return granted.access_token;
+  };
+  const read = await withScope("openid tasks:read");
+  const write = await withScope("tasks:write");
+  const session = await fetch(`${url}/api/auth/token`, { headers: { cookie } });
+  const { token: userToken } = await session.json();
   const own = await token({ grant_type: "client_credentials", scope: "tasks:read", resource });
   const signedOut = await fetch(`${url}/api/auth/sign-out`, {
     method: "POST",
@@ -97,6 +111,9 @@ export async function oauthTokens(auth, url, { resource }) {
   if (!signedOut.ok) throw new Error(`sign-out: ${signedOut.status}`);
   return {
     clientId: client.client_id,
+    userToken,
+    readToken: read,
+    writeToken: write,
     accessToken: user.access_token,
     idToken: user.id_token,
     refreshToken: user.refresh_token,
