@@ -18,7 +18,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyward::testing::TestIssuer;
 use keyward::tower::BearerAuthLayer;
 use keyward::{
-    FetchError, KeySet, Policy, Principal, Rejection, Requirement, TraceId, Verifier, VerifyError,
+    FetchError, Forbidden, KeySet, Policy, Principal, Rejection, Requirement, TraceId, Verified,
+    Verifier, VerifyError,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -181,6 +182,77 @@ async fn a_requirement_that_is_not_met_is_a_403() {
             .unwrap()
             .contains(r#"scope="tasks:write""#)
     );
+}
+
+#[tokio::test]
+async fn a_rule_of_the_applications_own_and_an_organization() {
+    let issuer = TestIssuer::new(ISSUER);
+    let layer = || BearerAuthLayer::new(verifier(&issuer));
+    let ada = issuer.user("ada").claim("activeOrganizationId", "org-1");
+    let token = ada.claim("activeOrganizationRole", "editor").token();
+    let named_ada = |principal: &Verified| match principal.subject() {
+        "ada" => Ok(()),
+        _ => Err(Forbidden::rule(
+            "not_ada",
+            "this is for \"Ada\" alone: 100%\r\nx: y",
+        )),
+    };
+    let member = Requirement::organization("org-1").and(Requirement::organization_role("editor"));
+    let layer = layer().require(member).require(named_ada);
+    let (parts, body) = call(&layer, request(Some(&token))).await;
+    assert_eq!((parts.status.as_u16(), &*body), (200, "ada"), "{body}");
+
+    let (_, body) = call(&layer, request(Some(&issuer.token("ada")))).await;
+    assert!(body.contains("organization_required"), "{body}");
+    let eve = issuer.user("eve").claim("activeOrganizationId", "org-1");
+    let eve = eve.claim("activeOrganizationRole", "editor,owner").token();
+    let (parts, body) = call(&layer, request(Some(&eve))).await;
+    assert_eq!(parts.status, StatusCode::FORBIDDEN);
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(problem["code"], "not_ada");
+    assert_eq!(problem["detail"], "this is for \"Ada\" alone: 100%\r\nx: y");
+    assert_eq!(
+        parts.headers["www-authenticate"],
+        r#"Bearer realm="api", error="insufficient_scope", error_description="this is for Ada alone: 100%x: y""#
+    );
+    let mut grpc = request(Some(&eve));
+    *grpc.method_mut() = http::Method::POST;
+    let content_type = http::HeaderValue::from_static("application/grpc");
+    grpc.headers_mut().insert("content-type", content_type);
+    let (parts, _) = call(&layer, grpc).await;
+    assert_eq!(parts.headers["grpc-status"], "7");
+    assert_eq!(
+        parts.headers["grpc-message"],
+        "not_ada: this is for Ada alone: 100x: y"
+    );
+}
+
+#[tokio::test]
+async fn every_challenge_names_the_resource_metadata() {
+    let issuer = TestIssuer::new(ISSUER);
+    let keys = KeySet::from_json(&issuer.key_set_json()).unwrap();
+    let url = "https://api.example.com/.well-known/oauth-protected-resource";
+    let verifier: Verifier = Verifier::builder(Policy::new([ISSUER], [ISSUER]).unwrap(), keys)
+        .resource_metadata(url)
+        .build();
+    let layer = BearerAuthLayer::new(verifier).require(Requirement::scope("a"));
+    let expired = issuer.user("ada").expired().token();
+    let good = issuer.token("ada");
+    for (token, status) in [(None, 401), (Some(&expired), 401), (Some(&good), 403)] {
+        for content_type in ["application/json", "application/grpc"] {
+            let mut request = request(token.map(String::as_str));
+            *request.method_mut() = http::Method::POST;
+            let content_type = http::HeaderValue::from_static(content_type);
+            request.headers_mut().insert("content-type", content_type);
+            let (parts, _) = call(&layer, request).await;
+            assert!([status, 200].contains(&parts.status.as_u16()));
+            let challenge = parts.headers["www-authenticate"].to_str().unwrap();
+            assert!(
+                challenge.ends_with(&format!(r#", resource_metadata="{url}""#)),
+                "{challenge}"
+            );
+        }
+    }
 }
 
 /// A service that insists on being called only as often as it was polled ready.
