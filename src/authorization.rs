@@ -191,8 +191,9 @@ impl Requirement {
                 unless(acts, Forbidden::OrganizationRequired)
             }),
             Kind::AnyOrganizationRole(roles) => user().and_then(|()| {
-                let held = |role: &Box<str>| claims.has_organization_role(role);
-                unless(roles.iter().any(held), Forbidden::OrganizationRoleRequired)
+                let mut roles = roles.iter();
+                let held = roles.any(|role| claims.has_organization_role(role));
+                unless(held, Forbidden::OrganizationRoleRequired)
             }),
             Kind::Or(both) => {
                 let [one, other] = &**both;
