@@ -89,6 +89,15 @@
 //! # fn main() {}
 //! ```
 //!
+//! # OAuth clients, and several issuers
+//!
+//! [`Verifier::for_better_auth_oauth`] takes the access tokens of Better Auth's OAuth provider,
+//! [`Verifier::for_oauth`] those of any issuer that serves metadata. With [`VerifierBuilder::trust`]
+//! one verifier trusts several issuers, each with keys and a [`Policy`] of its own; the token's
+//! `iss` says which of them is meant, and does nothing else before the signature is proven.
+//! [`ProtectedResource`] is what the API says of itself to clients (RFC 9728). What a principal must
+//! hold beside a good token is a [`Requirement`], or any function: see [`Guard`].
+//!
 //! # What is checked, and what is not taken on the token's word
 //!
 //! - The algorithm must be one of the policy's *and* of the selected key's, which is bound to its
@@ -107,7 +116,7 @@
 //!
 //! | feature | brings |
 //! | --- | --- |
-//! | `remote` | fetching key sets over HTTPS |
+//! | `remote` | fetching key sets over HTTPS, and finding them by an issuer's metadata |
 //! | `http` | `Verifier::authenticate`, from request headers to a principal |
 //! | `tower` | the Tower layer |
 //! | `poem` | the Poem middleware and the poem-openapi security schemes |

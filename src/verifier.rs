@@ -92,6 +92,10 @@ impl VerifierBuilder {
     /// `iss` decides, as an exact string, whose it is; it is then checked with that policy and
     /// those keys, and with nothing of the others.
     ///
+    /// A subject is unique among the users of one issuer (RFC 7519 §4.1.2): where issuers do not
+    /// share their users, what belongs to a user is found by [`Claims::issuer`](crate::Claims::issuer)
+    /// *and* subject.
+    ///
     /// Keys may be shared, by a clone of a [`RemoteKeySet`](crate::RemoteKeySet), where one server
     /// signs for both. Claims are read into one type, for all of them.
     ///
