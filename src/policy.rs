@@ -122,6 +122,10 @@ impl Policy {
     /// `resource` (RFC 8707): the API's own URL. What a token may be used for is in its scopes:
     /// demand them with [`Requirement::scope`](crate::Requirement::scope).
     ///
+    /// A client that acts for itself is known by a `sub` that is its `client_id`, as Better Auth has
+    /// it and RFC 9068 §5 describes. Other servers may give it a `sub` of its own, which looks like a
+    /// user's: with those, let a scope that only users grant decide.
+    ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn for_access_tokens<I, A>(issuers: I, audiences: A) -> Result<Self, PolicyError>

@@ -284,6 +284,9 @@ async fn metadata_that_are_gone_are_not_missed_and_wrong_ones_are_not_followed()
     assert!(fetch(&fetcher).await.is_ok());
     provider.remove(OPENID);
     assert!(fetch(&fetcher).await.is_ok());
+    // Nothing comes.
+    provider.serve(OPENID, Vec::new());
+    assert!(fetch(&fetcher).await.is_ok());
     let wrong = metadata(
         "https://evil.example",
         &format!("{}/x", provider.server.url),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::fetch::{FetchError, FetchFuture, FetchKeySet, Fetched, MetadataError};
 use super::http::{AddHeaders, HttpFetcher, UrlError, parse};
@@ -30,6 +30,10 @@ use crate::json::Object;
 
 /// Issuers move their keys seldom, and what is at the old place then is refused by its absence.
 const METADATA_MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// Where the key set's place is known, metadata that do not come by then are not waited for: what is
+/// left of a refresh is for the keys.
+const METADATA_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Fetches the key set that an issuer's metadata name.
 ///
@@ -146,7 +150,13 @@ impl DiscoveryFetcher {
 
     /// Looks where the key set is. `known`: where it was, if that may still hold.
     async fn locate(&self, known: Option<Arc<Located>>) -> Result<Arc<Located>, FetchError> {
-        let url = match (self.find_key_set().await, known) {
+        let found = match &known {
+            Some(_) => timeout(METADATA_PATIENCE, self.find_key_set())
+                .await
+                .unwrap_or(Err(FetchError::Timeout)),
+            None => self.find_key_set().await,
+        };
+        let url = match (found, known) {
             (Ok(url), known) => match known {
                 Some(known) if *known.url == *url.as_str() => {
                     return Ok(self.keep(Located {

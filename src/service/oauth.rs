@@ -100,8 +100,10 @@ impl OAuthArgs {
             })?
             .scopes([READ, WRITE]);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-        if !resource.metadata_path().bytes().all(plain) {
-            let problem = "has a path with other characters than letters, digits, -, ., _, ~ and /";
+        let path = resource.metadata_path();
+        if !path.bytes().all(plain) || path.contains("//") {
+            let problem = "has a path with other characters than letters, digits, -, ., _ and ~ between \
+                           single slashes";
             return Err(audiences.error(problem.to_owned()));
         }
         let policy = Policy::for_access_tokens([issuer.value], audience_list)
@@ -293,6 +295,11 @@ mod tests {
                 args(ISSUER, "https://api.example.com/:id"),
                 "OAUTH_AUDIENCE",
                 "other characters",
+            ),
+            (
+                args(ISSUER, "https://api.example.com/v1//x"),
+                "OAUTH_AUDIENCE",
+                "between single slashes",
             ),
             (
                 args("id.example.com", API),

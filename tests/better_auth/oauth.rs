@@ -141,8 +141,8 @@ async fn a_client_without_a_token_finds_its_way_to_the_provider() {
 }
 
 #[tokio::test]
-async fn keys_that_the_provider_rotates_are_followed_under_both_names() {
-    let set = Set::start(&[]).await;
+async fn keys_that_the_provider_rotates_are_followed_and_measured_under_both_names() {
+    let set = Set::start(&[("METRICS_ADDR", "127.0.0.1:0")]).await;
     assert_eq!(set.verdict(set.token("readToken")).await, "200 ok");
     assert_eq!(set.verdict(set.token("userToken")).await, "200 ok");
     set.auth.rotate().await;
@@ -156,6 +156,35 @@ async fn keys_that_the_provider_rotates_are_followed_under_both_names() {
             "200 ok",
             "{name} of before"
         );
+    }
+    let (_, url) = set.keyward.greeting.split_once("metrics at ").unwrap();
+    let metrics = client().get(url.lines().next().unwrap()).send();
+    let metrics = metrics.await.unwrap().text().await.unwrap();
+    for issuer in [
+        set.auth.url().to_owned(),
+        format!("{}/api/auth", set.auth.url()),
+    ] {
+        let label = format!(r#"keyward_issuer="{issuer}""#);
+        for (name, rest) in [
+            ("keyward_key_set_age_seconds{", ""),
+            ("keyward_key_set_keys{", "} 2"),
+            ("keyward_key_set_unknown_keys_total{", "} 1"),
+            (
+                "keyward_key_set_refreshes_total{",
+                r#"keyward_result="succeeded""#,
+            ),
+            (
+                "keyward_key_set_refreshes_total{",
+                r#"keyward_result="failed""#,
+            ),
+        ] {
+            let is_it =
+                |line: &str| line.starts_with(name) && line.contains(&label) && line.contains(rest);
+            assert!(
+                metrics.lines().any(is_it),
+                "{name} {rest} of {issuer} in {metrics}"
+            );
+        }
     }
 }
 
