@@ -445,3 +445,30 @@ fn an_issuer_with_two_policies_is_an_error() {
     let third = builder().trust(policy(B), keys()).unwrap();
     assert!(third.trust(policy(B), keys()).is_err());
 }
+
+/// Whatever is changed about a token, none becomes another's, and nobody is asked for keys that are
+/// there: a `kid` that is changed is unknown, which may cost its own issuer one refresh.
+#[tokio::test(start_paused = true)]
+async fn no_bit_of_a_token_can_be_changed() {
+    let two = Two::new();
+    let verifier: Verifier = two.builder().build();
+    let token = two.b.token("ada");
+    assert_eq!(code(&verifier, &token).await, "accepted");
+    assert_eq!(code(&verifier, two.a.token("ada")).await, "accepted");
+    let of_a = two.keys_of_a.fetches();
+    for at in 0..token.len() {
+        for bit in 0..7 {
+            let mut changed = token.clone().into_bytes();
+            changed[at] ^= 1 << bit;
+            let changed = String::from_utf8(changed).unwrap();
+            assert_ne!(code(&verifier, &changed).await, "accepted", "{at} {bit}");
+        }
+        let cut = &token[..at];
+        assert_ne!(code(&verifier, cut).await, "accepted", "{at}");
+    }
+    assert_eq!(
+        two.keys_of_a.fetches(),
+        of_a,
+        "of an issuer that no token names"
+    );
+}

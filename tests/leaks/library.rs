@@ -7,13 +7,15 @@ use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::sync::{Arc, Mutex};
 
-use ::poem::Middleware;
+use ::poem::{EndpointExt, IntoResponse, Middleware};
 use ::tower::{Layer, ServiceExt, service_fn};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use keyward::testing::TestIssuer;
 use keyward::*;
+use poem_openapi::payload::PlainText;
+use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::json;
 
 use super::search::Secrets;
@@ -40,10 +42,12 @@ fn error(error: &(dyn Error + 'static)) -> String {
 }
 
 /// What has no form in text: traits, aliases, constants, a future.
-const NOTHING_TO_PRINT: [&str; 6] = [
+const NOTHING_TO_PRINT: [&str; 8] = [
+    "Access",
     "Clock",
     "FetchFuture",
     "FetchKeySet",
+    "Guard",
     "PROBLEM_JSON",
     "ResponseFuture",
     "VerificationObserver",
@@ -69,6 +73,27 @@ impl ::poem::Endpoint for Silent {
 
     async fn call(&self, _request: ::poem::Request) -> ::poem::Result<()> {
         Ok(())
+    }
+}
+
+/// Everybody.
+struct Anybody;
+
+impl keyward::poem::Access for Anybody {
+    type Claims = BetterAuthUser;
+
+    fn check(_: &Verified) -> Result<(), Forbidden> {
+        Ok(())
+    }
+}
+
+struct Api;
+
+#[OpenApi]
+impl Api {
+    #[oai(path = "/", method = "get")]
+    async fn guarded(&self, caller: keyward::poem::Guarded<Anybody>) -> PlainText<String> {
+        PlainText(printed(&caller))
     }
 }
 
@@ -206,6 +231,25 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         .await
         .unwrap();
 
+    let api = OpenApiService::new(Api, "", "").data(verifier.clone());
+    let request = ::poem::Request::builder().header("authorization", format!("Bearer {token}"));
+    let guarded = ::poem::Endpoint::call(&api, request.finish())
+        .await
+        .unwrap();
+    let guarded = guarded.into_response().into_body().into_string().await;
+
+    // Metadata that are another's, and say more than is asked.
+    let foreign = super::raw_server::RawServer::start(|_| {
+        super::raw_server::ok(br#"{"issuer":"leak-document-8e8","jwks_uri":"leak-document-8e8"}"#)
+    })
+    .await;
+    let discovery = DiscoveryFetcher::new(&foreign.url, false).unwrap();
+    let metadata_error = match discovery.fetch(None).await.unwrap_err() {
+        FetchError::Metadata(error) => error,
+        other => panic!("{other:?}"),
+    };
+    let resource = |url: &str| ProtectedResource::new(url, [ISSUER]);
+
     let table = BTreeMap::from([
         ("Algorithm", spoken(&Algorithm::EdDsa)),
         (
@@ -227,14 +271,18 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         ("BetterAuthUser", printed(user)),
         ("CacheOptions", printed(&CacheOptions::default())),
         ("CacheStatus", printed(&verifier.cache_status())),
+        ("Challenge", printed(&verifier.challenge())),
         ("Claim", spoken(&Claim::Subject)),
         ("Claims", printed(principal.claims())),
+        ("DiscoveryFetcher", printed(&discovery)),
+        ("Documented", printed(&keyward::poem::Documented(Silent))),
         (
             "FetchError",
             error(&refusing.fetcher().fetch(None).await.unwrap_err()),
         ),
         ("Fetched", printed(&fetched)),
         ("Forbidden", error(&forbidden.unwrap_err())),
+        ("Guarded", guarded.unwrap()),
         ("HttpFetcher", printed(&server.fetcher())),
         ("KeyOutcome", printed(keys.outcomes())),
         ("KeySet", printed(&keys)),
@@ -244,6 +292,7 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         ),
         ("KeySetStatus", printed(&remote.status())),
         ("KeySource", printed(&KeySource::from(remote.clone()))),
+        ("MetadataError", error(&metadata_error)),
         ("Observation", observed.0.lock().unwrap().join(" ")),
         (
             "OptionalBearerAuth",
@@ -263,6 +312,7 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
                 String::from_utf8(problem.to_json()).unwrap()
             ),
         ),
+        ("ProtectedResource", printed(&resource(ISSUER).unwrap())),
         ("Public", printed(&keyward::poem::Public)),
         (
             "RefreshError",
@@ -281,6 +331,10 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         ("Requirement", printed(&Requirement::user())),
         ("a request in a Tower service", accepted),
         ("a request in a Poem endpoint", poem_request),
+        (
+            "ResourceError",
+            error(&resource(with_password).unwrap_err()),
+        ),
         ("ResponseBody", printed(&refused)),
         ("SigningKey", printed(&issuer.key())),
         (
@@ -294,6 +348,15 @@ async fn no_public_type_prints_a_token_a_key_or_a_personal_claim() {
         ("SystemClock", printed(&SystemClock)),
         ("TestIssuer", printed(&issuer)),
         ("TraceId", spoken(&trace)),
+        (
+            "TrustError",
+            error(
+                &Verifier::builder(policy(), remote.clone())
+                    .trust(policy(), remote.clone())
+                    .unwrap_err(),
+            ),
+        ),
+        ("TrustedKeySet", printed(&verifier.key_sets())),
         (
             "UnknownAlgorithm",
             error(&"leak-claim-610".parse::<Algorithm>().unwrap_err()),
