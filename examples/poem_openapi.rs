@@ -10,8 +10,8 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use keyward::Verifier;
-use keyward::poem::{BearerAuth, OptionalBearerAuth, Public};
+use keyward::poem::{Access, BearerAuth, Documented, Guarded, OptionalBearerAuth, Public};
+use keyward::{BetterAuthUser, Forbidden, Requirement, Verified, Verifier};
 use poem::listener::TcpAcceptor;
 use poem::{EndpointExt, Route, Server};
 use poem_openapi::payload::{Json, PlainText};
@@ -24,6 +24,16 @@ struct Api;
 struct User {
     id: String,
     name: Option<String>,
+}
+
+struct Administrator;
+
+impl Access for Administrator {
+    type Claims = BetterAuthUser;
+
+    fn check(principal: &Verified) -> Result<(), Forbidden> {
+        principal.require(&Requirement::role("admin"))
+    }
 }
 
 #[OpenApi]
@@ -49,6 +59,12 @@ impl Api {
         PlainText(format!("hello {name}"))
     }
 
+    /// What only administrators get to see.
+    #[oai(path = "/reports", method = "get")]
+    async fn reports(&self, _who: Guarded<Administrator>) -> PlainText<&'static str> {
+        PlainText("for administrators")
+    }
+
     /// Documented as open to everybody.
     #[oai(path = "/version", method = "get")]
     async fn version(&self, _public: Public) -> PlainText<&'static str> {
@@ -62,7 +78,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let verifier: Verifier = Verifier::for_better_auth(&auth_server)
         .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?
         .build();
-    let api = OpenApiService::new(Api, "Example", "1.0").server("/api");
+    // `Documented` adds how callers are refused to the document.
+    let api = OpenApiService::new(Documented(Api), "Example", "1.0").server("/api");
     let document = api.spec_endpoint();
     // The security schemes find the verifier in the data.
     let app = Route::new()

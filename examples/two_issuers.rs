@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let auth_server = env::var("BETTER_AUTH_URL").map_err(|_| "BETTER_AUTH_URL is not set")?;
     let api = env::var("API_URL").unwrap_or("http://127.0.0.1:8000".into());
 
-    let auth = BetterAuthUrl::parse(&auth_server)?;
+    let auth =
+        BetterAuthUrl::parse(&auth_server).map_err(|error| format!("BETTER_AUTH_URL: {error}"))?;
     let (app_issuer, oauth_issuer) = (auth.origin(), auth.oauth_issuer());
     let resource = ProtectedResource::new(&*api, [&*oauth_issuer])?.scopes(["tasks:read"]);
 
@@ -45,7 +46,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // What clients send: access tokens for this API, and nothing else that the provider signs.
     let clients = Policy::for_access_tokens([&*oauth_issuer], [resource.resource()])?;
     // One server, one set of keys, fetched once.
-    let keys = RemoteKeySet::new(auth.fetcher(false)?, RefreshOptions::default());
+    let keys = auth
+        .fetcher(false)
+        .map_err(|error| format!("BETTER_AUTH_URL: {error}"))?;
+    let keys = RemoteKeySet::new(keys, RefreshOptions::default());
     let verifier: Verifier = Verifier::builder(users, keys.clone())
         .trust(clients, keys)?
         .resource_metadata(resource.metadata_url())

@@ -195,27 +195,57 @@ impl Verifier {
     /// Sets up a verifier for a Better Auth server with its default configuration: issuer and
     /// audience are the origin of `base_url`, and the key set is looked for below it.
     ///
-    /// For an API with an audience of its own, as every API should have, put the same parts
-    /// together by hand:
+    /// # Errors
+    /// When `base_url` is not a base URL, or is `http` and not a loopback host.
+    #[cfg(feature = "remote")]
+    pub fn for_better_auth(base_url: &str) -> Result<VerifierBuilder, crate::UrlError> {
+        let url = crate::BetterAuthUrl::parse(base_url)?;
+        let origin = url.origin();
+        Self::for_better_auth_at(&url, &origin)
+    }
+
+    /// As [`for_better_auth`](Self::for_better_auth), for an API with an audience of its own, as
+    /// every API should have: what `jwt({ jwt: { audience } })` says on the other side.
     ///
     /// ```
+    /// use keyward::Verifier;
+    ///
+    /// let verifier: Verifier =
+    ///     Verifier::for_better_auth_api("https://app.example.com", "https://api.example.com")?.build();
+    /// # Ok::<(), keyward::UrlError>(())
+    /// ```
+    ///
+    /// For any other policy, put the same parts together by hand:
+    ///
+    /// ```
+    /// use std::time::Duration;
     /// use keyward::{BetterAuthUrl, Policy, RefreshOptions, RemoteKeySet, Verifier};
     ///
     /// let auth = BetterAuthUrl::parse("https://app.example.com")?;
-    /// let policy = Policy::new([auth.origin()], ["https://api.example.com"])?;
+    /// let policy = Policy::new([auth.origin()], ["https://api.example.com"])?
+    ///     .leeway(Duration::from_secs(5));
     /// let keys = RemoteKeySet::new(auth.fetcher(false)?, RefreshOptions::default());
     /// let verifier: Verifier = Verifier::builder(policy, keys).build();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When `base_url` is not a base URL, or is `http` and not a loopback host.
+    /// As [`for_better_auth`](Self::for_better_auth), and when `audience` is empty.
     #[cfg(feature = "remote")]
-    pub fn for_better_auth(base_url: &str) -> Result<VerifierBuilder, crate::UrlError> {
-        let url = crate::BetterAuthUrl::parse(base_url)?;
-        let origin: Arc<str> = url.origin().into();
+    pub fn for_better_auth_api(
+        base_url: &str,
+        audience: &str,
+    ) -> Result<VerifierBuilder, crate::UrlError> {
+        Self::for_better_auth_at(&crate::BetterAuthUrl::parse(base_url)?, audience)
+    }
+
+    #[cfg(feature = "remote")]
+    fn for_better_auth_at(
+        url: &crate::BetterAuthUrl,
+        audience: &str,
+    ) -> Result<VerifierBuilder, crate::UrlError> {
         let policy =
-            Policy::new([origin.clone()], [origin]).map_err(|_| crate::UrlError::Invalid)?;
+            Policy::new([url.origin()], [audience]).map_err(|_| crate::UrlError::Invalid)?;
         Ok(Self::builder(
             policy,
             crate::RemoteKeySet::new(url.fetcher(false)?, Default::default()),

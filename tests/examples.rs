@@ -274,7 +274,19 @@ async fn poem_openapi() {
     assert_eq!(example.text("/api/greeting", user()).await, "hello ada");
     assert_eq!(example.text("/api/greeting", None).await, "hello stranger");
     assert_eq!(example.text("/api/version", None).await, "1.0");
+    let reports = &document["paths"]["/reports"]["get"]["responses"];
+    for status in ["401", "403", "503"] {
+        assert!(reports[status].is_object(), "{status}");
+    }
+    let admin = server.user("grace").role("admin").bearer();
+    let answer = example.text("/api/reports", Some(admin)).await;
+    assert_eq!(answer, "for administrators");
+    let refused = example.get("/api/reports", user()).await;
+    assert_eq!(refused.status(), 403);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "role_required");
     example.refuses("/api/me", &server, false).await;
+    example.refuses("/api/reports", &server, false).await;
     example.refuses("/api/greeting", &server, true).await;
     example.stops().await;
 }
@@ -330,6 +342,58 @@ async fn tonic() {
         );
     }
     drop(channel);
+    example.stops().await;
+}
+
+#[tokio::test]
+async fn two_issuers() {
+    let server = TestServer::start().unwrap();
+    let example = Example::start("two_issuers", &server).await;
+    let user = Some(server.user("ada").bearer());
+    assert_eq!(
+        example.text("/tasks", user).await,
+        "the tasks of ada, read by themselves"
+    );
+    // The program's default for its own URL.
+    let api = "http://127.0.0.1:8000";
+    let access = || server.access_token("app", "ada").audience(api);
+    assert_eq!(
+        example
+            .text("/tasks", Some(access().scope("tasks:read").bearer()))
+            .await,
+        "the tasks of ada, read by the client app"
+    );
+    for (token, code) in [
+        (access(), "scope_required"),
+        (
+            server.client("cron").audience(api).scope("tasks:read"),
+            "user_required",
+        ),
+    ] {
+        let refused = example.get("/tasks", Some(token.bearer())).await;
+        assert_eq!(refused.status(), 403, "{code}");
+        let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+        assert!(challenge.contains("resource_metadata=\""), "{challenge}");
+        let problem: Value = refused.json().await.unwrap();
+        assert_eq!(problem["code"], code);
+    }
+    // Each issuer's tokens have an audience of their own.
+    for mixed in [
+        server.user("ada").audience(api),
+        access().audience(server.url()),
+    ] {
+        let refused = example.get("/tasks", Some(mixed.bearer())).await;
+        let problem: Value = refused.json().await.unwrap();
+        assert_eq!(problem["code"], "token_audience_mismatch");
+    }
+    let document = example
+        .text("/.well-known/oauth-protected-resource", None)
+        .await;
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["resource"], api);
+    let issuer = format!("{}/api/auth", server.url());
+    assert_eq!(document["authorization_servers"], json!([issuer]));
+    example.refuses("/tasks", &server, false).await;
     example.stops().await;
 }
 

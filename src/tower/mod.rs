@@ -71,7 +71,8 @@ impl<C> BearerAuthLayer<C> {
     }
 
     /// Lets requests *without credentials* through as well, without a principal. Bad credentials
-    /// are refused all the same.
+    /// are refused all the same. A handler of axum's then takes an
+    /// `Option<Extension<Principal>>`.
     pub fn optional(self) -> Self {
         Self(self.0.optional())
     }
