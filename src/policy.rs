@@ -267,13 +267,7 @@ impl Policy {
             return Err(VerifyError::SenderConstrained);
         }
 
-        // RFC 7519 §4.1.1, RFC 8725 §3.8.
-        let issuer = text(Claim::Issuer, found.iss)?;
-        let issuer = self
-            .issuers
-            .iter()
-            .find(|allowed| ***allowed == *issuer)
-            .ok_or(VerifyError::IssuerMismatch)?;
+        let issuer = self.check_issuer(found.iss)?;
         let audience = self.check_audience(found.aud)?;
 
         let times = Times {
@@ -284,13 +278,7 @@ impl Policy {
         };
         self.check_times(&times, now)?;
 
-        let subject = text(Claim::Subject, found.sub)?;
-        if subject.is_empty()
-            || subject.len() > MAX_SUBJECT_LEN
-            || subject.contains(char::is_control)
-        {
-            return Err(VerifyError::ClaimInvalid(Claim::Subject));
-        }
+        let subject = check_subject(found.sub)?;
         if found.required_missing {
             return Err(VerifyError::ClaimMissing(Claim::Required));
         }
@@ -317,8 +305,20 @@ impl Policy {
         })
     }
 
+    /// RFC 7519 §4.1.1, RFC 8725 §3.8.
+    pub(crate) fn check_issuer(&self, claim: Option<&Value<'_>>) -> Result<&Arc<str>, VerifyError> {
+        let issuer = text(Claim::Issuer, claim)?;
+        self.issuers
+            .iter()
+            .find(|allowed| ***allowed == *issuer)
+            .ok_or(VerifyError::IssuerMismatch)
+    }
+
     /// RFC 7519 §4.1.3, RFC 8725 §3.9.
-    fn check_audience(&self, claim: Option<&Value<'_>>) -> Result<&Arc<str>, VerifyError> {
+    pub(crate) fn check_audience(
+        &self,
+        claim: Option<&Value<'_>>,
+    ) -> Result<&Arc<str>, VerifyError> {
         let claim = claim.ok_or(VerifyError::ClaimMissing(Claim::Audience))?;
         let allowed = match (claim.as_text(), claim.as_texts()) {
             (Some(audience), _) => self
@@ -364,6 +364,41 @@ impl Policy {
     /// When a token that expires at `expires_at` is refused; `None` for a time beyond the clock's.
     pub(crate) fn dies_at(&self, expires_at: SystemTime) -> Option<SystemTime> {
         expires_at.checked_add(self.leeway)
+    }
+}
+
+/// For whoever explains a refusal to those who run the service.
+#[cfg(feature = "service")]
+impl Policy {
+    pub(crate) fn audiences(&self) -> &[Arc<str>] {
+        &self.audiences
+    }
+
+    pub(crate) fn accepted_types(&self) -> impl Iterator<Item = &str> {
+        self.token_types.iter().map(|token_type| &**token_type)
+    }
+
+    pub(crate) fn demands_type(&self) -> bool {
+        self.type_required
+    }
+
+    pub(crate) fn allowed_algorithms(&self) -> AlgorithmSet {
+        self.algorithms
+    }
+
+    pub(crate) fn allowed_clock_difference(&self) -> Duration {
+        self.leeway
+    }
+}
+
+pub(crate) fn check_subject<'p>(claim: Option<&'p Value<'_>>) -> Result<&'p str, VerifyError> {
+    let subject = text(Claim::Subject, claim)?;
+    match subject.is_empty()
+        || subject.len() > MAX_SUBJECT_LEN
+        || subject.contains(char::is_control)
+    {
+        true => Err(VerifyError::ClaimInvalid(Claim::Subject)),
+        false => Ok(subject),
     }
 }
 

@@ -3,115 +3,15 @@
 
 #[path = "support/keyward.rs"]
 mod service;
+#[path = "support/tls_server.rs"]
+mod tls_server;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use keyward::testing::TestIssuer;
 use serde_json::Value;
 use service::{Keyward, PATIENCE, client};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/tls")
-        .join(name)
-}
-
-/// What a server shows to whoever connects.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Shows {
-    Certificate(&'static str),
-    /// No TLS at all.
-    Plain,
-}
-
-/// An auth server that publishes a `TestIssuer`'s keys at `https://localhost`.
-struct TlsServer {
-    issuer: TestIssuer,
-    shows: Arc<Mutex<Shows>>,
-    /// Connections, and requests that came over one.
-    connections: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
-}
-
-impl TlsServer {
-    async fn start(shows: Shows) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!(
-            "https://localhost:{}",
-            listener.local_addr().unwrap().port()
-        );
-        let server = Self {
-            issuer: TestIssuer::new(url),
-            shows: Arc::new(Mutex::new(shows)),
-            connections: Arc::default(),
-            requests: Arc::default(),
-        };
-        let (shows, connections) = (server.shows.clone(), server.connections.clone());
-        let (requests, keys) = (server.requests.clone(), server.issuer.key_set_json());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shows = *shows.lock().unwrap();
-                let (requests, keys) = (requests.clone(), keys.clone());
-                connections.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    match shows {
-                        Shows::Plain => answer(stream, &requests, &keys).await,
-                        Shows::Certificate(name) => {
-                            if let Ok(stream) = handshake(stream, name).await {
-                                answer(stream, &requests, &keys).await;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        server
-    }
-}
-
-async fn handshake(
-    stream: TcpStream,
-    name: &str,
-) -> std::io::Result<impl AsyncRead + AsyncWrite + Unpin> {
-    let certificate = CertificateDer::from_pem_file(file(name)).unwrap();
-    let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config)).accept(stream).await
-}
-
-async fn answer(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    requests: &AtomicUsize,
-    keys: &[u8],
-) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            // A TLS record (RFC 8446 §5.1): answered as a server does that speaks HTTP alone.
-            Ok(22) if head.is_empty() => break,
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    if !head.is_empty() {
-        requests.fetch_add(1, Ordering::Relaxed);
-    }
-    let start = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", keys.len());
-    let _ = stream.write_all(&[start.as_bytes(), keys].concat()).await;
-    let _ = stream.shutdown().await;
-}
+use tls_server::{Shows, TlsServer, file};
 
 /// The status and the code of an answer to a good token.
 async fn me(keyward: &Keyward, token: &str) -> (u16, Option<String>) {

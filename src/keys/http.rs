@@ -40,7 +40,6 @@ pub enum UrlError {
     #[error("the URL must not hold a user name, a password, a query or a fragment")]
     Unexpected,
     /// `http` to another host than this one: anybody on the way could supply keys.
-    /// [`BetterAuthUrl::fetcher`] can be told to allow it, for a network that only you can use.
     #[error("the URL must use https, since its host is not a loopback address")]
     Insecure,
     /// The HTTP client could not be set up, for want of TLS roots for example.
@@ -151,6 +150,10 @@ impl HttpFetcher {
         url: &Url,
         if_none_match: Option<&str>,
     ) -> Result<Fetched, FetchError> {
+        read(self.send(url, if_none_match).await?, if_none_match).await
+    }
+
+    async fn send(&self, url: &Url, if_none_match: Option<&str>) -> Result<Response, FetchError> {
         let mut request = self
             .client
             .get(url.clone())
@@ -167,31 +170,93 @@ impl HttpFetcher {
         let response = request.send().await.map_err(transport_error)?;
         let status = i64::from(response.status().as_u16());
         Span::current().record("http.response.status_code", status);
-        let max_age = max_age(response.headers());
-        match response.status() {
-            StatusCode::OK => {
-                let etag = response
-                    .headers()
-                    .get(header::ETAG)
-                    .and_then(|etag| etag.to_str().ok());
-                let etag = etag.map(str::to_owned);
-                Ok(Fetched::Document {
-                    body: read_body(response).await?,
-                    max_age,
-                    etag,
-                })
-            }
-            StatusCode::NOT_MODIFIED if if_none_match.is_some() => {
-                Ok(Fetched::NotModified { max_age })
-            }
-            status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
-                Err(FetchError::Redirect(status.as_u16()))
-            }
-            status => Err(FetchError::Status {
-                status: status.as_u16(),
-                retry_after: retry_after(response.headers()),
-            }),
+        Ok(response)
+    }
+}
+
+/// What a response brings, its body within the limit.
+async fn read(response: Response, if_none_match: Option<&str>) -> Result<Fetched, FetchError> {
+    let max_age = max_age(response.headers());
+    match response.status() {
+        StatusCode::OK => {
+            let etag = response
+                .headers()
+                .get(header::ETAG)
+                .and_then(|etag| etag.to_str().ok());
+            let etag = etag.map(str::to_owned);
+            Ok(Fetched::Document {
+                body: read_body(response).await?,
+                max_age,
+                etag,
+            })
         }
+        StatusCode::NOT_MODIFIED if if_none_match.is_some() => Ok(Fetched::NotModified { max_age }),
+        status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+            Err(FetchError::Redirect(status.as_u16()))
+        }
+        status => Err(FetchError::Status {
+            status: status.as_u16(),
+            retry_after: retry_after(response.headers()),
+        }),
+    }
+}
+
+/// What one URL has answered, for whoever looks into why there are no keys.
+#[cfg(feature = "service")]
+pub(crate) struct Asked {
+    pub(crate) url: Url,
+    pub(crate) result: Result<Fetched, FetchError>,
+    /// Of the response, whatever its status; none without one.
+    pub(crate) headers: HeaderMap,
+    /// When the request was sent, and when the response's head had come.
+    pub(crate) between: (SystemTime, SystemTime),
+}
+
+#[cfg(feature = "service")]
+impl HttpFetcher {
+    /// Asks the URLs one after the other, as [`fetch`](FetchKeySet::fetch) does, until one has a key
+    /// set or fails by more than not having one.
+    pub(crate) async fn ask_each(&self) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        for url in &self.urls {
+            let sent = SystemTime::now();
+            let response = self.send(url, None).await;
+            let between = (sent, SystemTime::now());
+            let (headers, result) = match response {
+                Ok(response) => (response.headers().clone(), read(response, None).await),
+                Err(error) => (HeaderMap::new(), Err(error)),
+            };
+            let look_on = match &result {
+                Ok(Fetched::Document { body, .. }) => KeySet::from_json(body).is_err(),
+                Err(FetchError::Status { status, .. }) => *status == 404,
+                _ => false,
+            };
+            asked.push(Asked {
+                url: url.clone(),
+                result,
+                headers,
+                between,
+            });
+            if !look_on {
+                break;
+            }
+        }
+        asked
+    }
+
+    /// The client that it fetches with: its bounds, its proxies, its roots.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether it looks for the key set in more than one place.
+    pub(crate) fn searches(&self) -> bool {
+        self.urls.len() > 1
+    }
+
+    /// Whether it goes to this machine alone, and so through no proxy.
+    pub(crate) fn is_local(&self) -> bool {
+        self.urls.iter().all(is_loopback)
     }
 }
 
@@ -299,20 +364,23 @@ impl BetterAuthUrl {
     /// # Errors
     /// As [`HttpFetcher::new`].
     pub fn fetcher(&self, allow_insecure_http: bool) -> Result<HttpFetcher, UrlError> {
-        let path = self.path();
-        let at = |path: String| {
-            let mut url = self.0.clone();
-            url.set_path(&path);
-            url
-        };
+        let mut root = self.0.clone();
+        root.set_path("/.well-known/jwks.json");
         HttpFetcher::searching(
             vec![
-                at(format!("{path}/jwks")),
-                at("/.well-known/jwks.json".to_owned()),
-                at(format!("{path}/.well-known/jwks.json")),
+                self.endpoint("jwks"),
+                root,
+                self.endpoint(".well-known/jwks.json"),
             ],
             allow_insecure_http,
         )
+    }
+
+    /// The URL of one of Better Auth's endpoints.
+    pub(crate) fn endpoint(&self, name: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}/{name}", self.path()));
+        url
     }
 }
 

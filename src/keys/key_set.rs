@@ -97,6 +97,20 @@ impl KeySet {
         max_keys: usize,
         before: Option<&Self>,
     ) -> Result<Self, KeySetError> {
+        let set = Self::read(json, max_keys, before)?;
+        match set.keys.is_empty() {
+            true => Err(KeySetError::NoUsableKey(set.outcomes.len())),
+            false => Ok(set),
+        }
+    }
+
+    /// What becomes of each key of a document, usable or not.
+    #[cfg(feature = "service")]
+    pub(crate) fn examine(json: &[u8], max_keys: usize) -> Result<Vec<KeyOutcome>, KeySetError> {
+        Ok(Self::read(json, max_keys, None)?.outcomes)
+    }
+
+    fn read(json: &[u8], max_keys: usize, before: Option<&Self>) -> Result<Self, KeySetError> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(0);
         // serde would take an array of the members for the object.
         if json.trim_ascii_start().first() != Some(&b'{') {
@@ -132,10 +146,7 @@ impl KeySet {
             let result = key.and_then(|key| set.add(key));
             set.outcomes.push(KeyOutcome { id, result });
         }
-        match set.keys.is_empty() {
-            true => Err(KeySetError::NoUsableKey(count)),
-            false => Ok(set),
-        }
+        Ok(set)
     }
 
     fn same_key(&self, jwk: &[u8]) -> Option<&Arc<VerifyingKey>> {

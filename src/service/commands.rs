@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::api::{self, ApiState, OAuth};
 use super::config::{DatabaseArgs, ListenArgs, LogArgs, ServeArgs, ServeConfig, TelemetryArgs};
 use super::dev_issuer::DevIssuer;
+use super::doctor::{self, DoctorArgs};
 use super::error_chain::chain;
 use super::http::{HttpOptions, PoemService, install_panic_hook, stack};
 use super::limits::{LimitArgs, Limits};
@@ -61,6 +62,8 @@ enum Command {
     Migrate(MigrateArgs),
     /// Ask a running service how it is; the exit code tells.
     Healthcheck(HealthcheckArgs),
+    /// Find out why a set-up does not work or a token is refused, and what to change.
+    Doctor(DoctorArgs),
 }
 
 #[derive(Args)]
@@ -181,6 +184,8 @@ impl Cli {
             Command::Openapi(args) => run_openapi(&args),
             Command::Migrate(args) => run_migrate(&args).await,
             Command::Healthcheck(args) => run_healthcheck(&args).await,
+            // At once: a name that is still being looked up would hold the runtime, and so the process.
+            Command::Doctor(args) => std::process::exit(doctor::run(&args, DATABASE).await),
         }
     }
 }
@@ -456,7 +461,7 @@ async fn until_stopped(mut stopped: watch::Receiver<()>) {
 }
 
 /// Prints to standard output. A reader that has gone away is no reason to stop.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout
         .write_all(text.as_bytes())

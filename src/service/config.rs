@@ -172,6 +172,10 @@ pub struct LogArgs {
 /// What `serve` needs beyond the database, the address and the log.
 #[derive(Debug)]
 pub struct ServeConfig {
+    /// Where the auth server lives.
+    pub auth_server: BetterAuthUrl,
+    /// Whether plain http may go to another machine.
+    pub insecure_http: bool,
     /// What tokens must say.
     pub policy: Policy,
     /// Fetches the key set.
@@ -322,6 +326,8 @@ impl ServeConfig {
             ));
         }
         Ok(Self {
+            auth_server: base,
+            insecure_http: insecure,
             policy,
             fetcher,
             warm_start,
@@ -432,7 +438,7 @@ pub(super) fn warm_start(directory: &str, source: &str) -> WarmStart {
     )
 }
 
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
     })

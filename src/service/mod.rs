@@ -4,6 +4,7 @@ pub mod api;
 pub mod commands;
 pub mod config;
 pub mod dev_issuer;
+pub mod doctor;
 mod error_chain;
 pub mod http;
 pub mod limits;

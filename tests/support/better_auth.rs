@@ -8,7 +8,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, RequestBuilder,
@@ -33,7 +33,7 @@ pub struct BetterAuth {
     client: Client,
     /// Kills the server when dropped. It also holds the server's stdin, whose end is the signal
     /// that reaches the server when this process dies without dropping anything.
-    _server: Child,
+    _server: Arc<Child>,
 }
 
 /// A signed-in user, as a browser would remember it.
@@ -55,6 +55,12 @@ impl BetterAuth {
     /// Starts a server with the settings that `server.mjs` lists, so that a test names only what
     /// it departs from: `json!({})` is Better Auth as it comes.
     pub async fn start(config: Value) -> Self {
+        let mut started = Self::start_all(json!([config])).await;
+        started.pop().expect("one was started")
+    }
+
+    /// Starts several servers, each with settings of its own, in one process.
+    pub async fn start_all(configs: Value) -> Vec<Self> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/better-auth");
         assert!(
             directory.join("node_modules").is_dir(),
@@ -63,14 +69,14 @@ impl BetterAuth {
 
         let mut server = Command::new("node")
             .arg(directory.join("server.mjs"))
-            .arg(config.to_string())
+            .arg(configs.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run node: {error}"));
         let stdout = server.stdout.take().expect("stdout is piped");
-        let url = timeout(START_LIMIT, ready_url(stdout))
+        let urls = timeout(START_LIMIT, ready_urls(stdout))
             .await
             .unwrap_or_else(|_| panic!("Better Auth was not ready within {START_LIMIT:?}"));
 
@@ -82,11 +88,13 @@ impl BetterAuth {
             .build()
             .expect("a client without certificates of its own can be built");
 
-        Self {
+        let server = Arc::new(server);
+        let of = |url| Self {
             url,
-            client,
-            _server: server,
-        }
+            client: client.clone(),
+            _server: server.clone(),
+        };
+        urls.into_iter().map(of).collect()
     }
 
     /// The base URL, which is also the issuer and the audience where the test set no other.
@@ -152,6 +160,21 @@ impl BetterAuth {
             .unwrap_or_else(|| panic!("no jwksRequests in {stats}"))
     }
 
+    /// Every request that came, but for those of tests: method, URL, headers and body.
+    pub async fn requests(&self) -> Value {
+        answer(self.get("/__test/requests")).await.1
+    }
+
+    /// Rotates until there are more keys than Better Auth publishes: a token of the newest.
+    pub async fn exceed_hundred_keys(&self) -> String {
+        token_in(answer(self.post("/__test/hundred")).await)
+    }
+
+    /// Publishes one more key, under an algorithm that is not its own.
+    pub async fn mislabel_a_key(&self) {
+        answer(self.post("/__test/mislabel")).await;
+    }
+
     fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
     }
@@ -162,7 +185,7 @@ impl BetterAuth {
 }
 
 /// Waits for the line that `server.mjs` prints once it serves.
-async fn ready_url(stdout: ChildStdout) -> String {
+async fn ready_urls(stdout: ChildStdout) -> Vec<String> {
     let mut line = String::new();
     BufReader::new(stdout)
         .read_line(&mut line)
@@ -172,9 +195,12 @@ async fn ready_url(stdout: ChildStdout) -> String {
         !line.is_empty(),
         "Better Auth did not start; its reason is on stderr"
     );
-    let ready: Value =
+    let ready: Vec<Value> =
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
-    string_in(&ready, "url")
+    ready
+        .iter()
+        .map(|server| string_in(server, "url"))
+        .collect()
 }
 
 /// Sends, and insists on success here, so that a refusal is reported where it happened and not

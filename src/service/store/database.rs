@@ -17,8 +17,8 @@ use super::error::StoreError;
 use super::lease::leased;
 use super::sql;
 
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Readers beside the one writer that SQLite allows.
 const SQLITE_CONNECTIONS: u32 = 4;
@@ -49,10 +49,10 @@ impl Default for StoreOptions {
 
 /// Where the tasks are. `Debug` and errors hold neither user nor password.
 #[derive(Clone)]
-pub struct DatabaseUrl(Kind);
+pub struct DatabaseUrl(pub(super) Kind);
 
 #[derive(Clone)]
-enum Kind {
+pub(super) enum Kind {
     Sqlite(SqliteConnectOptions),
     Postgres(PgConnectOptions),
 }
@@ -326,7 +326,7 @@ where
     sqlx::query_scalar(sql::APPLIED_MIGRATIONS)
 }
 
-fn is_file(filename: &Path) -> bool {
+pub(super) fn is_file(filename: &Path) -> bool {
     let name = filename.to_string_lossy();
     !name.starts_with("file:") && name != ":memory:"
 }

@@ -22,19 +22,28 @@ pub enum StoreError {
 impl StoreError {
     /// A stable code for traces and metrics: the database's own where it gave one.
     pub fn code(&self) -> Cow<'static, str> {
-        let database = match self {
-            Self::Unavailable(error) => error.as_ref(),
-            Self::Failed(error) => Some(error),
-            Self::Migration(_) => None,
-        };
-        let code = database
-            .and_then(sqlx::Error::as_database_error)
+        let code = self
+            .of_database()
             .and_then(sqlx::error::DatabaseError::code);
         match (code, self) {
             (Some(code), _) => code.into_owned().into(),
             (None, Self::Unavailable(_)) => "unavailable".into(),
             (None, _) => "_OTHER".into(),
         }
+    }
+
+    /// What the database has said, if it has said anything.
+    pub fn database_message(&self) -> Option<&str> {
+        self.of_database().map(sqlx::error::DatabaseError::message)
+    }
+
+    fn of_database(&self) -> Option<&dyn sqlx::error::DatabaseError> {
+        let error = match self {
+            Self::Unavailable(error) => error.as_ref(),
+            Self::Failed(error) => Some(error),
+            Self::Migration(_) => None,
+        };
+        error.and_then(sqlx::Error::as_database_error)
     }
 }
 

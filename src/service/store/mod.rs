@@ -9,11 +9,13 @@
 
 mod database;
 mod error;
+mod inspection;
 mod lease;
 mod sql;
 
 pub use database::{DatabaseUrl, DatabaseUrlError, StoreOptions};
 pub use error::StoreError;
+pub use inspection::{DatabaseState, inspect};
 /// The statement of [`TaskStore::list`], for a test to have it explained.
 pub use sql::PAGE as PAGE_STATEMENT;
 

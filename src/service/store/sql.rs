@@ -45,6 +45,10 @@ pub(super) const DELETE: &str = "
 /// How many migrations were applied.
 pub(super) const APPLIED_MIGRATIONS: &str = "SELECT COUNT(*) FROM _sqlx_migrations WHERE success";
 
+/// Which they are.
+pub(super) const MIGRATIONS: &str =
+    "SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version";
+
 /// For a connection that migrates; the pool's connections have a limit for each statement.
 pub(super) const POSTGRES_NO_TIMEOUT: &str = "SET statement_timeout = 0";
 

@@ -22,27 +22,73 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// The variables of one signal that go before the general ones.
 struct Signal {
+    name: &'static str,
     exporter: &'static str,
     endpoint: &'static str,
     protocol: &'static str,
 }
 
 const TRACES: Signal = Signal {
+    name: "traces",
     exporter: "OTEL_TRACES_EXPORTER",
     endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
 };
 
 const METRICS: Signal = Signal {
+    name: "metrics",
     exporter: "OTEL_METRICS_EXPORTER",
     endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
     protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+pub enum Protocol {
+    /// OTLP over HTTP.
     HttpProtobuf,
+    /// OTLP over gRPC.
     Grpc,
+}
+
+/// Where a signal is sent.
+pub struct Destination {
+    /// `traces` or `metrics`.
+    pub signal: &'static str,
+    /// The variable that says so.
+    pub variable: &'static str,
+    /// Where to, with the path of the signal if it is HTTP.
+    pub url: String,
+    /// How.
+    pub protocol: Protocol,
+}
+
+/// Where traces and metrics are sent, if anywhere.
+///
+/// # Errors
+/// For a variable that stops the start of the service.
+pub fn destinations() -> Result<Vec<Destination>, ConfigError> {
+    let mut destinations = Vec::new();
+    for signal in [TRACES, METRICS] {
+        let Some((protocol, (name, endpoint))) =
+            signal.protocol(variable)?.zip(signal.endpoint(variable))
+        else {
+            continue;
+        };
+        // The general one is a base URL (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
+        let url = match (protocol, name) {
+            (Protocol::HttpProtobuf, ENDPOINT) => {
+                format!("{}/v1/{}", endpoint.trim_end_matches('/'), signal.name)
+            }
+            _ => endpoint,
+        };
+        destinations.push(Destination {
+            signal: signal.name,
+            variable: name,
+            url,
+            protocol,
+        });
+    }
+    Ok(destinations)
 }
 
 /// A variable that is there and not empty, which means the same as not there.
@@ -54,6 +100,16 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl Signal {
+    /// The variable that holds the endpoint, and what it holds.
+    fn endpoint(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Option<(&'static str, String)> {
+        [self.endpoint, ENDPOINT]
+            .into_iter()
+            .find_map(|name| Some((name, variable(name)?)))
+    }
+
     /// How this signal is exported; `None` if it is not.
     fn protocol(
         &self,
@@ -61,9 +117,7 @@ impl Signal {
     ) -> Result<Option<Protocol>, ConfigError> {
         let is_disabled =
             variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let endpoint = [self.endpoint, ENDPOINT]
-            .into_iter()
-            .find_map(|name| Some((name, variable(name)?)));
+        let endpoint = self.endpoint(&variable);
         let Some((name, endpoint)) = endpoint.filter(|_| !is_disabled) else {
             return Ok(None);
         };

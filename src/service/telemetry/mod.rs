@@ -25,6 +25,7 @@ mod scrape;
 pub(super) mod subject;
 mod verifications;
 
+pub use exporters::{Destination, Protocol, destinations};
 pub use filter::Wanted;
 pub use instruments::{DatabaseMetrics, HttpMetrics, TimedFetcher, observe_keys, observe_pool};
 pub use lines::Lines;
