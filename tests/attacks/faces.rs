@@ -50,6 +50,16 @@ pub fn uncached(keys: impl Into<KeySource>) -> Verifier {
     builder.without_cache().build()
 }
 
+/// As [`verifier`], which trusts others as well.
+pub fn beside(
+    keys: impl Into<KeySource>,
+    others: Policy,
+    keys_of_others: impl Into<KeySource>,
+) -> Verifier {
+    let builder = Verifier::builder(policy(), keys).trust(others, keys_of_others);
+    builder.unwrap().clock(LabClock).build()
+}
+
 pub fn key_set(document: &Value) -> KeySet {
     KeySet::from_json(document.to_string().as_bytes()).unwrap()
 }

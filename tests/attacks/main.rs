@@ -13,9 +13,10 @@ mod table;
 mod auth_server;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use faces::{Faces, Services};
-use keyward::Algorithm;
+use keyward::{Algorithm, Policy};
 
 /// All failures at once: a change that breaks a rule breaks rows in groups, and the group says more
 /// than its first row.
@@ -63,6 +64,50 @@ async fn through_the_library() {
         }
         println!("ran {} cases: attacks on the library, {topic}", cases.len());
     }
+    none_of(failures);
+}
+
+/// The same rows where another issuer is trusted as well, and more lightly, whose key has the name of
+/// the lab's. Nothing gets in by it. What differs is the reason for a token that does not say whose it
+/// is: that comes first there.
+#[tokio::test]
+async fn through_the_library_beside_another_issuer() {
+    const WHOSE: [&str; 5] = [
+        "token_claim_invalid",
+        "token_claim_missing",
+        "token_issuer_mismatch",
+        "token_malformed",
+        "token_payload_invalid",
+    ];
+    let other = keyward::testing::TestIssuer::new("https://other.example.com");
+    let mut jwk = other.key().public_jwk();
+    jwk["kid"] = "ed25519".into();
+    let others = lab::keys(&[jwk]);
+    let mut failures = vec![];
+    let (mut count, mut same) = (0, 0);
+    for case in table::cases() {
+        count += 1;
+        let light = Policy::new([other.url()], [lab::ISSUER, other.url()]).unwrap();
+        let both = faces::beside(
+            faces::key_set(&case.keys),
+            light.leeway(Duration::from_secs(300)),
+            faces::key_set(&others),
+        );
+        for _ in 0..2 {
+            let code = faces::code(&both, &case.token).await;
+            same += usize::from(code == case.expected);
+            let may_differ = case.expected != "accepted" && WHOSE.contains(&code);
+            if code != case.expected && !may_differ {
+                failures.push(format!("{}: {code} and not {}", case.name, case.expected));
+            }
+        }
+    }
+    println!("ran {count} cases: attacks beside another issuer");
+    assert!(
+        same > count,
+        "most reasons are the same: {same} of {}",
+        2 * count
+    );
     none_of(failures);
 }
 

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use keyward::Algorithm;
+use serde_json::json;
 
-use crate::{lab, table};
+use crate::{lab, table, targets};
 
 /// Writes `directory/TARGET/N` for each seed.
 pub fn write(directory: &Path) {
@@ -24,9 +25,19 @@ pub fn write(directory: &Path) {
             .map(|case| case.token.clone().into_bytes())
             .collect(),
     );
+    // Of the other issuer, whom one of the verifiers trusts too.
+    let payload = lab::with(
+        lab::claims(),
+        json!({"iss": targets::OAUTH_ISSUER, "client_id": "app"}),
+    );
+    let header = json!({"alg": "EdDSA", "kid": "ed25519", "typ": "at+jwt"});
+    let access_token = format!("{header}\n{payload}").into_bytes();
     put(
         "claims",
-        tokens().filter_map(|case| parts(&case.token)).collect(),
+        tokens()
+            .filter_map(|case| parts(&case.token))
+            .chain([access_token])
+            .collect(),
     );
 
     let of_tokens = tokens().map(|case| format!("Bearer {}", case.token).into_bytes());

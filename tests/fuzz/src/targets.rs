@@ -67,6 +67,47 @@ fn verifier(cached: bool) -> Verifier {
 pub static CACHED: LazyLock<Verifier> = LazyLock::new(|| verifier(true));
 static UNCACHED: LazyLock<Verifier> = LazyLock::new(|| verifier(false));
 
+/// The issuer of access tokens, signed with the same keys.
+pub const OAUTH_ISSUER: &str = "https://app.example.com/api/auth";
+
+fn oauth_policy() -> Policy {
+    Policy::for_access_tokens([OAUTH_ISSUER], [ISSUER]).unwrap()
+}
+
+fn lab_keys() -> KeySet {
+    KeySet::from_json(lab::key_set().to_string().as_bytes()).unwrap()
+}
+
+static OAUTH: LazyLock<Verifier> = LazyLock::new(|| {
+    let builder = Verifier::builder(oauth_policy(), lab_keys());
+    builder.clock(LabClock).without_cache().build()
+});
+
+/// Trusts both.
+static BOTH: LazyLock<Verifier> = LazyLock::new(|| {
+    let policy = Policy::new([ISSUER], [ISSUER]).unwrap();
+    let builder = Verifier::builder(policy, lab_keys());
+    let builder = builder.trust(oauth_policy(), lab_keys()).unwrap();
+    builder.clock(LabClock).build()
+});
+
+/// Who trusts two issuers accepts what one of those accepts who trust one of them, and as that one
+/// does.
+fn by_either(token: &str) {
+    for _ in 0..2 {
+        let both = ready(BOTH.verify(token));
+        let one = ready(UNCACHED.verify(token)).or(ready(OAUTH.verify(token)));
+        match (both, one) {
+            (Ok(both), Ok(one)) => {
+                assert_eq!(both.claims().issuer, one.claims().issuer);
+                assert_eq!(both.subject(), one.subject());
+                assert_eq!(both.claims().is_client(), one.claims().is_client());
+            }
+            (both, one) => assert_eq!(both.is_ok(), one.is_ok()),
+        }
+    }
+}
+
 /// What a future gives that never waits, as none does with a fixed key set.
 fn ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -78,6 +119,7 @@ fn ready<F: Future>(future: F) -> F::Output {
 /// Any bytes as a token. What is accepted has one spelling, and the cache makes no difference.
 fn token(input: &[u8]) {
     let token = String::from_utf8_lossy(input);
+    by_either(&token);
     let verdict = ready(UNCACHED.verify(&token)).map(|principal| principal.subject().to_owned());
     for _ in 0..2 {
         let cached = ready(CACHED.verify(&token)).map(|principal| principal.subject().to_owned());
@@ -100,6 +142,7 @@ fn claims(input: &[u8]) {
         true => lab::with_raw_payload(payload),
         false => lab::signed(Algorithm::EdDsa, header, payload),
     };
+    by_either(&token);
     let Ok(principal) = ready(UNCACHED.verify(&token)) else {
         return;
     };
