@@ -13,6 +13,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 target=${TARGET:-$host}
 out=${1:-target/release-binary/keyward}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
+commit=$(git rev-parse HEAD)
 work=$(mktemp -d "${TMPDIR:-/tmp}/keyward-release.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
@@ -21,7 +22,7 @@ trap 'rm -rf "$work"' EXIT
 build() {
     local sources=$work/$1 home=$work/$2
     mkdir -p "$sources" "$home"
-    git archive HEAD | tar -x -C "$sources"
+    git archive "$commit" | tar -x -C "$sources"
     # What is downloaded already is used again, under another name.
     find "$cargo_home" -mindepth 1 -maxdepth 1 -exec ln -s {} "$home/" \;
     (
