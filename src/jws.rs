@@ -30,12 +30,18 @@ pub(crate) struct CompactJws<'a> {
     signing_input: &'a str,
 }
 
+/// Whether a token has at most `max_len` bytes.
+pub(crate) fn check_len(token: &str, max_len: usize) -> Result<(), VerifyError> {
+    match token.len() > max_len {
+        true => Err(VerifyError::TokenTooLarge { limit: max_len }),
+        false => Ok(()),
+    }
+}
+
 impl<'a> CompactJws<'a> {
     /// Splits a token of at most `max_len` bytes into its three parts.
     pub(crate) fn split(token: &'a str, max_len: usize) -> Result<Self, VerifyError> {
-        if token.len() > max_len {
-            return Err(VerifyError::TokenTooLarge { limit: max_len });
-        }
+        check_len(token, max_len)?;
         let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(not_three_parts(token));

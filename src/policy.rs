@@ -204,16 +204,6 @@ impl Policy {
         self.max_token_len
     }
 
-    /// Before anything is decoded, where only one policy can apply.
-    pub(crate) fn check_token_len(&self, token: &str) -> Result<(), VerifyError> {
-        match token.len() > self.max_token_len {
-            true => Err(VerifyError::TokenTooLarge {
-                limit: self.max_token_len,
-            }),
-            false => Ok(()),
-        }
-    }
-
     /// The algorithm a header names, if the policy allows it (RFC 8725 §3.1).
     pub(crate) fn check_algorithm(
         &self,

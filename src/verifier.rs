@@ -27,7 +27,7 @@ use crate::claims::{BetterAuthUser, Principal, Verified};
 use crate::clock::{Clock, SystemClock};
 use crate::error::VerifyError;
 use crate::json::Object;
-use crate::jws::{Buffer, CompactJws, Header};
+use crate::jws::{Buffer, CompactJws, Header, check_len};
 use crate::keys::KeySource;
 use crate::keys::key::VerifyingKey;
 use crate::keys::key_set::KeySet;
@@ -244,12 +244,19 @@ impl Verifier {
         url: &crate::BetterAuthUrl,
         audience: &str,
     ) -> Result<VerifierBuilder, crate::UrlError> {
-        let policy =
-            Policy::new([url.origin()], [audience]).map_err(|_| crate::UrlError::Invalid)?;
-        Ok(Self::builder(
-            policy,
-            crate::RemoteKeySet::new(url.fetcher(false)?, Default::default()),
-        ))
+        let policy = Policy::new([url.origin()], [audience]);
+        Self::fetching(policy, url.fetcher(false)?)
+    }
+
+    /// What a policy lacks is told as the fault of the URL or the text it was made from.
+    #[cfg(feature = "remote")]
+    fn fetching(
+        policy: Result<Policy, crate::PolicyError>,
+        fetcher: impl crate::FetchKeySet,
+    ) -> Result<VerifierBuilder, crate::UrlError> {
+        let policy = policy.map_err(|_| crate::UrlError::Invalid)?;
+        let keys = RemoteKeySet::new(fetcher, Default::default());
+        Ok(Self::builder(policy, keys))
     }
 
     /// Sets up a verifier for the OAuth access tokens that a Better Auth server with
@@ -284,12 +291,8 @@ impl Verifier {
         resource: &str,
     ) -> Result<VerifierBuilder, crate::UrlError> {
         let url = crate::BetterAuthUrl::parse(base_url)?;
-        let policy = Policy::for_access_tokens([url.oauth_issuer()], [resource])
-            .map_err(|_| crate::UrlError::Invalid)?;
-        Ok(Self::builder(
-            policy,
-            crate::RemoteKeySet::new(url.fetcher(false)?, Default::default()),
-        ))
+        let policy = Policy::for_access_tokens([url.oauth_issuer()], [resource]);
+        Self::fetching(policy, url.fetcher(false)?)
     }
 
     /// Sets up a verifier for the OAuth access tokens (RFC 9068) of any issuer that serves metadata,
@@ -301,12 +304,7 @@ impl Verifier {
     #[cfg(feature = "remote")]
     pub fn for_oauth(issuer: &str, resource: &str) -> Result<VerifierBuilder, crate::UrlError> {
         let fetcher = crate::DiscoveryFetcher::new(issuer, false)?;
-        let policy = Policy::for_access_tokens([issuer], [resource])
-            .map_err(|_| crate::UrlError::Invalid)?;
-        Ok(Self::builder(
-            policy,
-            crate::RemoteKeySet::new(fetcher, Default::default()),
-        ))
+        Self::fetching(Policy::for_access_tokens([issuer], [resource]), fetcher)
     }
 }
 
@@ -465,7 +463,8 @@ impl<C: DeserializeOwned> Verifier<C> {
                 let payload = jws.decode_payload(&mut payload_buffer)?;
                 let object = Object::parse(payload).map_err(|_| VerifyError::PayloadInvalid)?;
                 let (id, trust) = trusts.select(&object)?;
-                trust.policy.check_token_len(token)?;
+                // The longest of all limits let it come here.
+                check_len(token, trust.policy.token_len_limit())?;
                 trail.trust = id;
                 early = Some((payload, Ok(object)));
                 trust

@@ -36,28 +36,37 @@ pub(super) struct Keys {
     pub(super) published: usize,
 }
 
+impl Keys {
+    /// As the service would take the document.
+    pub(super) fn read(document: &[u8]) -> Result<Self, KeySetError> {
+        let max_keys = RefreshOptions::default().max_keys;
+        let set = KeySet::from_document(document, max_keys, None)?;
+        Ok(Self {
+            published: set.outcomes().len(),
+            set: Arc::new(set),
+        })
+    }
+}
+
 /// The key set among the answers, or why there is none.
 pub(super) async fn examine(
     config: &ServeConfig,
     asked: &[Asked],
     checks: &mut Vec<Check>,
 ) -> Option<Keys> {
-    let max_keys = RefreshOptions::default().max_keys;
     let places: Vec<String> = asked.iter().map(place).collect();
     for asked in asked {
         let Ok(Fetched::Document { body, .. }) = &asked.result else {
             continue;
         };
-        if let Ok(set) = KeySet::from_document(body, max_keys, None) {
+        if let Ok(keys) = Keys::read(body) {
             let time = asked.between.1.duration_since(asked.between.0);
             let summary = format!("at {} ({})", asked.url, took(time.unwrap_or_default()));
             let earlier = places.iter().take(places.len() - 1).cloned();
             checks.push(Check::ok(FOUND, summary).details(earlier));
-            let published = set.outcomes().len();
-            checks.push(usable_keys(KEYS, set.outcomes(), &config.policy));
-            checks.push(size(published));
-            let set = Arc::new(set);
-            return Some(Keys { set, published });
+            checks.push(usable_keys(KEYS, keys.set.outcomes(), &config.policy));
+            checks.push(size(keys.published));
+            return Some(keys);
         }
     }
     // What the service takes for the reason as well: the first answer that is more than a 404.
@@ -65,7 +74,9 @@ pub(super) async fn examine(
         |asked: &&Asked| !matches!(&asked.result, Err(FetchError::Status { status: 404, .. }));
     let telling = asked.iter().find(not_found);
     let outcomes = telling.and_then(|asked| match &asked.result {
-        Ok(Fetched::Document { body, .. }) => KeySet::examine(body, max_keys).ok(),
+        Ok(Fetched::Document { body, .. }) => {
+            KeySet::examine(body, RefreshOptions::default().max_keys).ok()
+        }
         _ => None,
     });
     let check = match telling {

@@ -1,6 +1,5 @@
 //! The keys of OAuth clients' access tokens, where these may call.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -9,7 +8,7 @@ use super::key_set::{Keys, usable_keys};
 use super::report::Check;
 use super::token::Trusted;
 use crate::service::oauth::{OAuthConfig, OAuthKeys};
-use crate::{FetchError, FetchKeySet, Fetched, KeySet, MetadataError, RefreshOptions};
+use crate::{FetchError, FetchKeySet, Fetched, MetadataError};
 
 const KEY_SET: &str = "oauth.key_set";
 
@@ -42,13 +41,10 @@ pub(super) async fn examine(
         Ok(_) => return (unusable("the key set was not sent".to_owned()), None),
         Err(error) => return (failure(&error).detail(place), None),
     };
-    let max_keys = RefreshOptions::default().max_keys;
-    match KeySet::from_document(&body, max_keys, None) {
-        Ok(set) => {
-            let check = usable_keys(KEY_SET, set.outcomes(), &config.policy).detail(place);
-            let published = set.outcomes().len();
-            let set = Arc::new(set);
-            (check, Some(Keys { set, published }))
+    match Keys::read(&body) {
+        Ok(keys) => {
+            let check = usable_keys(KEY_SET, keys.set.outcomes(), &config.policy).detail(place);
+            (check, Some(keys))
         }
         Err(error) => (unusable(error.to_string()).detail(place), None),
     }
